@@ -1,0 +1,31 @@
+"""What points-svc says on `points`, numbered per member: the balance after each cause that moved it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from laurel_contracts.envelope import Data, Instant, Points, ShortText
+
+EntryKind = Literal["earned", "rated_again", "taken_back", "given_back", "awarded", "award_taken_back", "spent", "expired"]
+
+
+class Posting(Data, frozen=True, kw_only=True):
+    """One entry in brief; the ledger holds the whole reason. `points` is signed: what the member's account gained."""
+
+    kind: EntryKind
+    points: int
+    order_id: ShortText | None = None
+
+
+class PointsPosted(Data, frozen=True, kw_only=True):
+    """A cause moved the account; the balance as it stands after it. `ladder` lists what expires when: (instant, points), ascending,
+    so that a reader can leave out what has expired although the day has not been closed; `pending` likewise what becomes available when."""
+
+    cause: ShortText  # "activity 17", "standing 3", "award 2", "spending <key>", "day 2018-07-01"
+    postings: tuple[Posting, ...]
+    posted: Points
+    held: Points
+    debt: Points
+    ladder: tuple[tuple[Instant, int], ...] = ()
+    pending: tuple[tuple[Instant, int], ...] = ()
+    earned_net: Points = 0  # net points of orders so far: earned less taken back

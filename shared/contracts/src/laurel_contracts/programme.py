@@ -1,0 +1,162 @@
+"""The programme document: points, tiers and campaigns as one versioned whole (domain.md 6). Shapes and the canonical hash only; what a
+number means is each service's own rule. Amounts are minor units, rates exact decimals as strings, because floats never touch money."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from laurel_contracts.envelope import ShortText
+
+Rate = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]  # points per major unit, or a multiplier
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the document. Unknown fields are refused here: a misspelt rule must not be silently left out."""
+
+
+class PurchaseRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.1. `category_rates` overrides `rate`; `not_qualifying` categories earn nothing and count in no tier metric."""
+
+    rate: Rate = "1"
+    category_rates: dict[str, Rate] = {}
+    not_qualifying: tuple[str, ...] = ()
+    max_points_per_order: Count | None = None
+    pending_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 0
+
+
+class SignInRule(Part, frozen=True, kw_only=True):
+    points: Count = 5
+    streak_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
+    streak_points: Count = 20
+
+
+class ReviewRule(Part, frozen=True, kw_only=True):
+    points: Count = 20
+    photo_points: Count = 10
+    max_per_day: Count = 3
+
+
+class JoinRule(Part, frozen=True, kw_only=True):
+    points: Count = 30
+
+
+class ExpiryRule(Part, frozen=True, kw_only=True):
+    """A lot expires at the end of the local month of its activity, `months` on (domain.md 3.4)."""
+
+    months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 12
+
+
+class PointsRules(Part, frozen=True, kw_only=True):
+    purchase: PurchaseRule = PurchaseRule()
+    sign_in: SignInRule = SignInRule()
+    review: ReviewRule = ReviewRule()
+    join: JoinRule = JoinRule()
+    expiry: ExpiryRule = ExpiryRule()
+
+
+class Condition(Part, frozen=True, kw_only=True):
+    """A metric at least so much (`days` for the metrics over n days), or all of several conditions, or always."""
+
+    metric: (
+        Literal[
+            "spend_total", "spend_in_days", "largest_order", "orders_in_days", "active_days_in_days",
+            "growth_total", "growth_in_days", "complaints_in_days",
+        ]
+        | None
+    ) = None
+    days: Annotated[int, msgspec.Meta(ge=1, le=3660)] | None = None
+    at_least: Count | None = None  # minor units for spend_* and largest_order, else a count
+    at_most: Count | None = None
+    all: tuple[Condition, ...] = ()
+    always: bool = False
+
+
+class Tier(Part, frozen=True, kw_only=True):
+    """One step of the ladder, lowest first. Any of `reach` lifts, any of `keep` holds; the lowest tier needs neither."""
+
+    id: ShortText
+    name: str = ""
+    reach: tuple[Condition, ...] = ()
+    keep: tuple[Condition, ...] = ()
+    multiplier: Rate = "1"
+    discount_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+
+
+class TierRules(Part, frozen=True, kw_only=True):
+    ladder: tuple[Tier, ...]
+    validity_months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 12
+    grace_days: Annotated[int, msgspec.Meta(ge=0, le=0)] = 0  # a later issue
+    on_lapse: Literal["to_kept", "one_step", "never"] = "to_kept"
+    on_refund: Literal["at_once"] = "at_once"
+
+
+class Leaf(Part, frozen=True, kw_only=True):
+    """A node of a condition tree: a fact compared with a value, or all / any / not of others."""
+
+    fact: str | None = None
+    op: Literal["==", "!=", ">=", ">", "<=", "<", "in", "not in"] | None = None
+    value: int | str | bool | tuple[str, ...] | None = None
+    all: tuple[Leaf, ...] = ()
+    any: tuple[Leaf, ...] = ()
+    not_: Leaf | None = msgspec.field(default=None, name="not")
+
+
+class AwardRule(Part, frozen=True, kw_only=True):
+    kind: Literal["points", "coupon"]
+    points: Count = 0
+    coupon: str | None = None
+
+
+class Limits(Part, frozen=True, kw_only=True):
+    """`per_member`: for ever; `per_member_and_tier`: for ever; `budget`: awards in all (None: no end)."""
+
+    per_member: Count | None = None
+    per_member_and_tier: Count | None = None
+    budget: Count | None = None
+
+
+class Campaign(Part, frozen=True, kw_only=True):
+    """A rule of marketing (domain.md 5). `when` is what fires it: an activity type, or `standing.raised`."""
+
+    id: ShortText
+    name: str = ""
+    when: ShortText
+    who: Leaf = Leaf()
+    what: tuple[AwardRule, ...]
+    limits: Limits = Limits()
+    taken_back: bool = True  # judged again after each refund of its order
+
+
+class Programme(Part, frozen=True, kw_only=True):
+    """One version of the whole rule set; never changed after publication."""
+
+    programme: ShortText
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+    exponent: Annotated[int, msgspec.Meta(ge=0, le=4)] = 2  # minor units of the currency are 10^-exponent
+    zone: ShortText  # IANA name; days and months are those of this zone
+    close_delay_hours: Annotated[int, msgspec.Meta(ge=0, le=48)] = 6
+    points: PointsRules = PointsRules()
+    tiers: TierRules
+    campaigns: tuple[Campaign, ...] = ()
+
+
+def parse(document: bytes | dict[str, Any]) -> Programme:
+    """A programme from its JSON bytes or from plain values. Raises msgspec.ValidationError with the path of what is wrong."""
+    if isinstance(document, bytes):
+        return msgspec.json.decode(document, type=Programme)
+    return msgspec.convert(document, type=Programme, strict=True)
+
+
+def canonical(programme: Programme) -> bytes:
+    """The bytes whose hash all four services compare: JSON, keys sorted, every default written out."""
+    return msgspec.json.encode(programme, order="sorted")
+
+
+def sha256(programme: Programme) -> str:
+    """Hex SHA-256 of the canonical form."""
+    return hashlib.sha256(canonical(programme)).hexdigest()

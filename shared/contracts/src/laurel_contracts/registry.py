@@ -1,0 +1,70 @@
+"""Every event type, its data shape and its topic, in one table. To add an event: a Struct, a line here, an example."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from laurel_contracts import activities, campaigns, decisions, points, programmes, tiers
+from laurel_contracts.envelope import Event
+
+ACTIVITY_TYPES: dict[str, type[Any]] = {
+    "laurel.purchase.recorded.v1": activities.PurchaseRecorded,
+    "laurel.purchase.refunded.v1": activities.PurchaseRefunded,
+    "laurel.member.signed-in.v1": activities.MemberSignedIn,
+    "laurel.review.posted.v1": activities.ReviewPosted,
+    "laurel.product.shared.v1": activities.ProductShared,
+    "laurel.activity.joined.v1": activities.ActivityJoined,
+    "laurel.complaint.filed.v1": activities.ComplaintFiled,
+    "laurel.survey.answered.v1": activities.SurveyAnswered,
+}
+DECISION_TYPES: dict[str, type[Any]] = {
+    "laurel.member.registered.v1": decisions.MemberRegistered,
+    "laurel.member.tagged.v1": decisions.MemberTagged,
+    "laurel.member.consent-changed.v1": decisions.ConsentChanged,
+    "laurel.member.frozen.v1": decisions.MemberFrozen,
+    "laurel.member.merged.v1": decisions.MemberMerged,
+    "laurel.member.erased.v1": decisions.MemberErased,
+    "laurel.standing.overridden.v1": decisions.StandingOverridden,
+}
+PARTITION_TYPES: dict[str, type[Any]] = {
+    "laurel.day.closed.v1": decisions.DayClosed,
+    "laurel.programme.activated.v1": decisions.ProgrammeActivated,
+}
+TOPICS: dict[str, dict[str, type[Any]]] = {
+    "channel-activities": ACTIVITY_TYPES,
+    "activities": ACTIVITY_TYPES | DECISION_TYPES | PARTITION_TYPES,
+    "tiers": {
+        "laurel.standing.changed.v1": tiers.StandingChanged,
+        "laurel.activities.assessed.v1": tiers.ActivitiesAssessed,
+        "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
+    },
+    "campaigns": {
+        "laurel.award.granted.v1": campaigns.AwardGranted,
+        "laurel.award.taken-back.v1": campaigns.AwardTakenBack,
+        "laurel.campaign.emptied.v1": campaigns.CampaignEmptied,
+        "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
+    },
+    "points": {
+        "laurel.points.posted.v1": points.PointsPosted,
+        "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
+    },
+}
+TYPE_OF: dict[type[Any], str] = {shape: name for shapes in TOPICS.values() for name, shape in shapes.items()}
+
+
+@cache
+def decoder(type_name: str) -> msgspec.json.Decoder[Event[Any]]:
+    """The decoder of a whole event of this type. Raises KeyError for a type nobody has declared."""
+    for shapes in TOPICS.values():
+        if type_name in shapes:
+            return msgspec.json.Decoder(Event[shapes[type_name]])  # type: ignore[misc]
+    raise KeyError(type_name)
+
+
+@cache
+def data_decoder(type_name: str) -> msgspec.json.Decoder[Any]:
+    """The decoder of the `data` of an activity that a channel reports. Raises KeyError for a type no channel may report."""
+    return msgspec.json.Decoder(ACTIVITY_TYPES[type_name])

@@ -1,0 +1,38 @@
+"""What tier-svc says on `tiers`: standing facts, numbered by `ordinal`, and the marks behind them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from laurel_contracts.envelope import Data, Instant, ShortText
+
+StandingKind = Literal["raised", "kept", "lapsed", "lowered", "corrected", "overridden"]
+
+
+class StandingChanged(Data, frozen=True, kw_only=True):
+    """One standing fact (domain.md 4.7). `memberseq` of the event is the ordinal; the fact holds for activities numbered above
+    `holds_after`. `metrics` are the values it was decided by (minor units or counts), e.g. {"spend_in_days(365)": 100000}."""
+
+    ordinal: int
+    holds_after: int
+    kind: StandingKind
+    computed_from: ShortText
+    computed_to: ShortText
+    effective_from: ShortText
+    effective_to: ShortText
+    since: Instant | None = None  # None: the lowest tier since enrolment
+    until: Instant | None = None  # exclusive; None: no end
+    held_since: date | None = None
+    cause: ShortText  # "activity 17", "day 2018-07-01", "end 2018-03-02T05:00:00Z"
+    rule: str = ""  # the condition that held or failed, in words
+    metrics: dict[str, int] = {}
+
+
+class ActivitiesAssessed(Data, frozen=True, kw_only=True):
+    """The mark: every fact for the records of `topic`/`partition` below `next_offset` has been said before this record."""
+
+    topic: ShortText
+    topic_id: ShortText
+    partition: int
+    next_offset: int
