@@ -1,0 +1,239 @@
+"""One stack: which parts it has, in which order they start and stop, and how each is reached."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import databases, processes
+from .errors import StackError
+from .kafka import KafkaServer
+from .ports import check_port_base, free_port_base
+from .postgres import PostgresServer
+from .prometheus import PrometheusServer
+from .services import SERVICES, ServiceProcess, service_named
+from .settings import Settings, agree
+from .state import Home
+from .topics import ensure_topics, wanted_topics
+
+PARTS = ("postgres", "kafka", *SERVICES, "prometheus")
+
+Say = Callable[[str], None]
+
+
+class Stack:
+    """The local stack in one data directory. All methods are synchronous; several stacks stand side by side."""
+
+    def __init__(self, home: Path, port_base: int | None = None) -> None:
+        self.home = Home(home)
+        self.settings = Settings.stored(self.home)
+        self._port_base_asked = check_port_base(port_base) if port_base is not None else None
+        self._wire()
+
+    def _wire(self) -> None:
+        """Build the parts for the port base that holds now."""
+        self.port_base = self._port_base_asked or self.settings.port_base
+        self._postgres = PostgresServer(self.home, self.port_base)
+        self._kafka = KafkaServer(self.home, self.port_base)
+        self._prometheus = PrometheusServer(self.home, self.port_base)
+        self._services = {name: ServiceProcess(s, self.home, self.port_base) for name, s in SERVICES.items()}
+
+    # What is reached where
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """The user's own Kafka when KAFKA_BOOTSTRAP_SERVERS is set, else ours."""
+        return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or self._kafka.bootstrap
+
+    @property
+    def superuser_url(self) -> str:
+        """The DSN that may make databases: LAUREL_DATABASE_URL when set, else the superuser of our own server."""
+        return os.environ.get("LAUREL_DATABASE_URL") or self._postgres.superuser_url()
+
+    def database_url(self, service: str) -> str:
+        """The DSN of a service's own database, as its owner."""
+        return databases.url_for(self.superuser_url, self._owned(service))
+
+    def fresh_database(self) -> str:
+        """Make an empty database with an owner of its own and give the owner's DSN (for tests; costs about 50 ms)."""
+        return databases.fresh(self.superuser_url)
+
+    def urls(self) -> dict[str, str]:
+        """Where each part is reached; without passwords."""
+        return {
+            "postgres": databases.without_password(self.superuser_url),
+            "kafka": self.kafka_bootstrap,
+            **{name: service.url for name, service in self._services.items()},
+            "prometheus": self._prometheus.url,
+        }
+
+    def pids(self) -> dict[str, int]:
+        """The processes of this stack that run now."""
+        found = {part: self.home.process(part) for part in self.home.recorded_parts()}
+        return {part: running.pid for part, running in found.items() if running and processes.is_alive(running)}
+
+    def alive(self, name: str) -> bool:
+        """True while the process of that part runs (ready or not)."""
+        running = self.home.process(name)
+        return running is not None and processes.is_alive(running)
+
+    def external(self, name: str) -> bool:
+        """True for a part that the user brings along, so that nothing is started for it."""
+        variable = {"postgres": "LAUREL_DATABASE_URL", "kafka": "KAFKA_BOOTSTRAP_SERVERS"}.get(name, "")
+        return bool(variable and os.environ.get(variable))
+
+    # Everything at once
+
+    def up(
+        self,
+        *,
+        only: Collection[str] | None = None,
+        without: Collection[str] = (),
+        clock: str | None = None,
+        days: str | None = None,
+        partitions: int | None = None,
+        say: Say = lambda _: None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Start what does not run: PostgreSQL and Kafka side by side, then topics, services, Prometheus."""
+        chosen = _chosen(only, without)
+        with self.home.locked():
+            self.settings = agree(
+                self.home, port_base=self._port_base_asked, clock=clock, days=days, partitions=partitions,
+                running=set(self.pids()),
+            )  # fmt: skip
+            self._wire()
+            jobs: list[Callable[[], None]] = []
+            if "postgres" in chosen:
+                jobs.append(lambda: self._start_postgres(say))
+            if "kafka" in chosen:
+                jobs.append(lambda: self._start_kafka(say, progress))
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                under_way = [pool.submit(job) for job in jobs]
+            for work in under_way:
+                work.result()
+            names = [name for name in SERVICES if name in chosen]
+            if names:
+                self._start_services(names, say)
+            if "prometheus" in chosen:
+                self._start_prometheus(say)
+
+    def down(self, say: Say = lambda _: None) -> None:
+        """Stop what this stack started, the last first; nothing is lost."""
+        with self.home.locked():
+            self._prometheus.stop()
+            with ThreadPoolExecutor(max_workers=len(SERVICES)) as pool:
+                list(pool.map(lambda service: service.stop(), self._services.values()))
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                for work in [pool.submit(self._kafka.stop), pool.submit(self._postgres.stop)]:
+                    work.result()
+            say("everything is stopped")
+
+    def wipe(self) -> None:
+        """Stop everything and delete the data directory."""
+        self.down()
+        shutil.rmtree(self.home.root)
+
+    # One part at a time
+
+    def start_service(self, name: str) -> None:
+        """Start one service and wait until it is ready."""
+        service_named(name)
+        with self.home.locked():
+            self._start_services([name], lambda _: None)
+
+    def stop_service(self, name: str) -> None:
+        """Stop one service: SIGTERM, after 12 s SIGKILL."""
+        service_named(name)
+        with self.home.locked():
+            self._services[name].stop()
+
+    def kill_service(self, name: str) -> None:
+        """SIGKILL one service."""
+        service_named(name)
+        with self.home.locked():
+            self._services[name].kill()
+
+    def start_kafka(self) -> None:
+        """Start Kafka again and wait until it serves."""
+        with self.home.locked():
+            self._kafka.start()
+
+    def kill_kafka(self) -> None:
+        """SIGKILL Kafka; the records stay."""
+        with self.home.locked():
+            self._kafka.kill()
+
+    def ensure_running(self, name: str) -> None:
+        """Start the part of that name unless it runs or the user brings it along."""
+        if name not in PARTS:
+            raise StackError(f"there is no part {name!r}; there are {', '.join(PARTS)}")
+        if not self.alive(name) and not self.external(name):
+            self.up(only={name})
+
+    # How
+
+    def _start_postgres(self, say: Say) -> None:
+        if not self.external("postgres"):
+            self._postgres.start()
+            databases.close_to_everybody(self.superuser_url, ["postgres", "template1"])
+        databases.ensure(self.superuser_url, [self._owned(name) for name in SERVICES])
+        say(f"postgres is ready at {databases.without_password(self.superuser_url)}")
+
+    def _start_kafka(self, say: Say, progress: Callable[[int, int], None] | None) -> None:
+        if not self.external("kafka"):
+            self._kafka.start(progress)
+        say(f"kafka is ready at {self.kafka_bootstrap}")
+
+    def _start_prometheus(self, say: Say) -> None:
+        if self._prometheus.start():
+            say(f"prometheus is at {self._prometheus.url}")
+        else:
+            say("prometheus is not on PATH, so it is left out")
+
+    def _start_services(self, names: list[str], say: Say) -> None:
+        made = ensure_topics(self.kafka_bootstrap, wanted_topics(self.settings.partitions))
+        if made:
+            say(f"topics made: {', '.join(made)}")
+        for name in names:
+            self._services[name].launch(self._environment_of(name))
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            for name, work in [(name, pool.submit(self._services[name].await_ready)) for name in names]:
+                work.result()
+                say(f"{name} is ready at {self._services[name].url}")
+
+    def _environment_of(self, name: str) -> dict[str, str]:
+        return {
+            "LAUREL_DATABASE_URL": self.database_url(name),
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
+            "LAUREL_LOG_LEVEL": os.environ.get("LAUREL_LOG_LEVEL", "info"),
+            **self.settings.environment(),
+        }
+
+    def _owned(self, name: str) -> databases.Owned:
+        service = service_named(name)
+        return databases.Owned(service.database, service.role, self.home.secret(f"database-{service.database}"))
+
+
+def _chosen(only: Collection[str] | None, without: Collection[str]) -> set[str]:
+    unknown = (set(only or ()) | set(without)) - set(PARTS)
+    if unknown:
+        raise StackError(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    return (set(only) if only is not None else set(PARTS)) - set(without)
+
+
+@contextmanager
+def throwaway_stack(only: Collection[str] = ("postgres", "kafka")) -> Iterator[Stack]:
+    """A stack in a temporary directory on free ports, for tests; stopped and wiped at the end."""
+    home = Path(tempfile.mkdtemp(prefix="laurel-"))
+    stack = Stack(home, free_port_base())
+    try:
+        stack.up(only=only)
+        yield stack
+    finally:
+        stack.wipe()

@@ -1,0 +1,7 @@
+"""The one error of the stack: something a person can act on."""
+
+from __future__ import annotations
+
+
+class StackError(Exception):
+    """A part cannot do what was asked; the message says why and what to do next."""
