@@ -6,7 +6,9 @@ from typing import Literal
 
 from laurel_contracts.envelope import Data, Instant, Points, ShortText
 
-EntryKind = Literal["earned", "rated_again", "taken_back", "given_back", "awarded", "award_taken_back", "spent", "expired"]
+EntryKind = Literal[
+    "earned", "rated_again", "taken_back", "given_back", "awarded", "award_taken_back", "spent", "expired"
+]
 
 
 class Posting(Data, frozen=True, kw_only=True):

@@ -63,8 +63,14 @@ class Condition(Part, frozen=True, kw_only=True):
 
     metric: (
         Literal[
-            "spend_total", "spend_in_days", "largest_order", "orders_in_days", "active_days_in_days",
-            "growth_total", "growth_in_days", "complaints_in_days",
+            "spend_total",
+            "spend_in_days",
+            "largest_order",
+            "orders_in_days",
+            "active_days_in_days",
+            "growth_total",
+            "growth_in_days",
+            "complaints_in_days",
         ]
         | None
     ) = None

@@ -60,7 +60,9 @@ def decoder(type_name: str) -> msgspec.json.Decoder[Event[Any]]:
     """The decoder of a whole event of this type. Raises KeyError for a type nobody has declared."""
     for shapes in TOPICS.values():
         if type_name in shapes:
-            return msgspec.json.Decoder(Event[shapes[type_name]])  # type: ignore[misc]
+            shape: Any = shapes[type_name]
+            whole: Any = Event[shape]
+            return msgspec.json.Decoder(whole)
     raise KeyError(type_name)
 
 
