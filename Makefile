@@ -5,24 +5,72 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := shared/contracts shared/kit services/member-svc services/points-svc services/tier-svc services/campaign-svc deploy/cli
+SOURCES := $(addsuffix /src,$(PACKAGES))
+DISTRIBUTIONS := laurel-contracts laurel-kit member-svc points-svc tier-svc campaign-svc laurel-cli
 READY := $(VENV)/.ready
-T ?=
+T ?= tests
+ARGS ?=
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ See it run
+demo: setup ## A year of a real retailer through the whole stack, and what a shopkeeper wants to know about it
+	@LAUREL_SETUP_SECONDS=$$(cat $(VENV)/.setup_seconds 2>/dev/null || echo 0) $(BIN)/laurel demo $(ARGS)
+up: setup ## Start the local stack (PostgreSQL, Kafka, four services)
+	@$(BIN)/laurel up $(ARGS)
+down: setup ## Stop it; nothing is lost
+	@$(BIN)/laurel down $(ARGS)
+status: setup ## What runs, where, and how far it has got
+	@$(BIN)/laurel status $(ARGS)
+logs: setup ## Show the logs (ARGS="points-svc -f")
+	@$(BIN)/laurel logs $(ARGS)
+reset: setup ## Stop it and start clean
+	@$(BIN)/laurel reset $(ARGS)
+
+##@ Before a commit
+check: lint types imports quick ## Everything that must pass before a commit (no server is started)
+fmt: setup ## Format and mend what can be mended
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+lint: setup ## ruff
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+types: setup ## mypy --strict
+	@$(BIN)/mypy $(SOURCES) tests
+imports: setup ## Which room may know which
+	@$(BIN)/lint-imports --no-cache | tail -n 12
+schemas: setup ## Generate JSON Schemas and AsyncAPI anew (refuses a breaking change)
+	@$(BIN)/python -m laurel_contracts.documents --write
+
+##@ Tests (T=path narrows any of them)
+test: setup ## All tests of the default run: up to 15 minutes on 2 cores
+	@$(BIN)/python -m pytest -m "not long" $(T) $(ARGS)
+quick: setup ## Tests that start no server
+	@$(BIN)/python -m pytest -q tests/unit tests/contract $(ARGS)
+integration: setup ## One service, real PostgreSQL
+	@$(BIN)/python -m pytest tests/integration $(ARGS)
+e2e: setup ## The whole stack
+	@$(BIN)/python -m pytest -m "not long" tests/e2e $(ARGS)
+figures: setup ## The check figures of the specification through the real stack, all six rows (long)
+	@$(BIN)/python -m pytest -s tests/e2e/test_check_figures.py $(ARGS)
+proof: setup ## Model, convergence and kill tests at full size (long)
+	@$(BIN)/python -m pytest -s -m long tests $(ARGS)
+ci: ## What CI runs
+	@bash .ci/run
 
 ##@ Set up
 setup: $(READY) ## Make the virtual environment (needs Python 3.11 or newer, nothing else)
 $(READY): requirements/dev.txt requirements/uv.txt $(addsuffix /pyproject.toml,$(PACKAGES))
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt requirements/uv.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@echo "Setting up $(VENV): packages by hash, once …"
+	@start=$$(date +%s); set -e; \
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt; \
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt requirements/uv.txt; \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES)); \
+	echo $$(( $$(date +%s) - start )) > $(VENV)/.setup_seconds
 	@touch $@
-
-lock: ## Compile the hashed requirement files anew (no index address ends up in them)
+lock: setup ## Compile the hashed requirement files anew (no index address ends up in them)
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-annotate --no-header --quiet --extra demo $(foreach p,laurel-contracts laurel-kit member-svc points-svc tier-svc campaign-svc laurel-cli,--no-emit-package $(p)) \
+	  --no-annotate --no-header --quiet --extra demo $(addprefix --no-emit-package ,$(DISTRIBUTIONS)) \
 	  requirements/dev.in $(addsuffix /pyproject.toml,$(PACKAGES)) -o requirements/dev.txt
 
-.PHONY: help setup lock
+.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof ci setup lock
