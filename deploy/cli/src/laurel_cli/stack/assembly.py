@@ -12,11 +12,12 @@ from pathlib import Path
 
 from . import databases, processes
 from .errors import StackError
+from .jars import Progress
 from .kafka import KafkaServer
 from .ports import check_port_base, free_port_base
 from .postgres import PostgresServer
 from .prometheus import PrometheusServer
-from .services import SERVICES, ServiceProcess, service_named
+from .services import SERVICES, ServiceProcess, await_ready, service_named
 from .settings import Settings, agree
 from .state import Home
 from .topics import ensure_topics, wanted_topics
@@ -66,7 +67,7 @@ class Stack:
     def urls(self) -> dict[str, str]:
         """Where each part is reached; without passwords."""
         return {
-            "postgres": databases.without_password(self.superuser_url),
+            "postgres": databases.without_password(os.environ.get("LAUREL_DATABASE_URL") or self._postgres.url),
             "kafka": self.kafka_bootstrap,
             **{name: service.url for name, service in self._services.items()},
             "prometheus": self._prometheus.url,
@@ -97,10 +98,16 @@ class Stack:
         clock: str | None = None,
         days: str | None = None,
         partitions: int | None = None,
+        topics: bool = True,
         say: Say = lambda _: None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        """Start what does not run: PostgreSQL and Kafka side by side, then topics, services, Prometheus."""
+        """Start what does not run: PostgreSQL and Kafka side by side, then topics, services, Prometheus.
+
+        `only` and `without` choose parts; `clock`, `days` and `partitions` are decided once and stored; `topics=False`
+        leaves the topics of the contracts out as long as no service is started. `say` hears what has been reached,
+        `progress` (jars there, jars wanted) while Kafka is fetched.
+        """
         chosen = _chosen(only, without)
         with self.home.locked():
             self.settings = agree(
@@ -108,16 +115,10 @@ class Stack:
                 running=set(self.pids()),
             )  # fmt: skip
             self._wire()
-            jobs: list[Callable[[], None]] = []
-            if "postgres" in chosen:
-                jobs.append(lambda: self._start_postgres(say))
-            if "kafka" in chosen:
-                jobs.append(lambda: self._start_kafka(say, progress))
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                under_way = [pool.submit(job) for job in jobs]
-            for work in under_way:
-                work.result()
             names = [name for name in SERVICES if name in chosen]
+            self._start_engines(chosen, say, progress)
+            if names or (topics and "kafka" in chosen):
+                self._make_topics(say)
             if names:
                 self._start_services(names, say)
             if "prometheus" in chosen:
@@ -125,19 +126,21 @@ class Stack:
 
     def down(self, say: Say = lambda _: None) -> None:
         """Stop what this stack started, the last first; nothing is lost."""
+        if not self.home.exists():
+            say(f"there is no stack in {self.home.root}")
+            return
         with self.home.locked():
+            stopped = self.pids()
             self._prometheus.stop()
-            with ThreadPoolExecutor(max_workers=len(SERVICES)) as pool:
-                list(pool.map(lambda service: service.stop(), self._services.values()))
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                for work in [pool.submit(self._kafka.stop), pool.submit(self._postgres.stop)]:
-                    work.result()
-            say("everything is stopped")
+            _all_at_once([service.stop for service in self._services.values()])
+            _all_at_once([self._kafka.stop, self._postgres.stop])
+            say(f"stopped: {', '.join(stopped) or 'nothing ran'}")
 
     def wipe(self) -> None:
         """Stop everything and delete the data directory."""
-        self.down()
-        shutil.rmtree(self.home.root)
+        if self.home.exists():
+            self.down()
+            shutil.rmtree(self.home.root)
 
     # One part at a time
 
@@ -145,6 +148,8 @@ class Stack:
         """Start one service and wait until it is ready."""
         service_named(name)
         with self.home.locked():
+            self.settings = Settings.stored(self.home)
+            self._wire()
             self._start_services([name], lambda _: None)
 
     def stop_service(self, name: str) -> None:
@@ -174,9 +179,13 @@ class Stack:
         if name not in PARTS:
             raise StackError(f"there is no part {name!r}; there are {', '.join(PARTS)}")
         if not self.alive(name) and not self.external(name):
-            self.up(only={name})
+            self.up(only={name}, topics=name in SERVICES)
 
     # How
+
+    def _start_engines(self, chosen: set[str], say: Say, progress: Progress | None) -> None:
+        starts = {"postgres": lambda: self._start_postgres(say), "kafka": lambda: self._start_kafka(say, progress)}
+        _all_at_once([start for part, start in starts.items() if part in chosen])
 
     def _start_postgres(self, say: Say) -> None:
         if not self.external("postgres"):
@@ -185,7 +194,7 @@ class Stack:
         databases.ensure(self.superuser_url, [self._owned(name) for name in SERVICES])
         say(f"postgres is ready at {databases.without_password(self.superuser_url)}")
 
-    def _start_kafka(self, say: Say, progress: Callable[[int, int], None] | None) -> None:
+    def _start_kafka(self, say: Say, progress: Progress | None) -> None:
         if not self.external("kafka"):
             self._kafka.start(progress)
         say(f"kafka is ready at {self.kafka_bootstrap}")
@@ -197,15 +206,14 @@ class Stack:
             say("prometheus is not on PATH, so it is left out")
 
     def _start_services(self, names: list[str], say: Say) -> None:
+        for name in names:
+            self._services[name].launch(self._environment_of(name))
+        await_ready([self._services[name] for name in names], say)
+
+    def _make_topics(self, say: Say) -> None:
         made = ensure_topics(self.kafka_bootstrap, wanted_topics(self.settings.partitions))
         if made:
             say(f"topics made: {', '.join(made)}")
-        for name in names:
-            self._services[name].launch(self._environment_of(name))
-        with ThreadPoolExecutor(max_workers=len(names)) as pool:
-            for name, work in [(name, pool.submit(self._services[name].await_ready)) for name in names]:
-                work.result()
-                say(f"{name} is ready at {self._services[name].url}")
 
     def _environment_of(self, name: str) -> dict[str, str]:
         return {
@@ -227,13 +235,21 @@ def _chosen(only: Collection[str] | None, without: Collection[str]) -> set[str]:
     return (set(only) if only is not None else set(PARTS)) - set(without)
 
 
+def _all_at_once(jobs: list[Callable[[], None]]) -> None:
+    """Do all jobs side by side, each to its end; the first failure is raised afterwards."""
+    with ThreadPoolExecutor(max_workers=max(1, len(jobs))) as pool:
+        under_way = [pool.submit(job) for job in jobs]
+    for work in under_way:
+        work.result()
+
+
 @contextmanager
-def throwaway_stack(only: Collection[str] = ("postgres", "kafka")) -> Iterator[Stack]:
+def throwaway_stack(only: Collection[str] = ("postgres", "kafka"), *, topics: bool = False) -> Iterator[Stack]:
     """A stack in a temporary directory on free ports, for tests; stopped and wiped at the end."""
     home = Path(tempfile.mkdtemp(prefix="laurel-"))
     stack = Stack(home, free_port_base())
     try:
-        stack.up(only=only)
+        stack.up(only=only, topics=topics)
         yield stack
     finally:
         stack.wipe()

@@ -17,7 +17,7 @@ REQUEST_LIMIT_MS = 10_000
 
 def serves(bootstrap: str) -> bool:
     """True when a broker is there and unfenced: only such a one appears in its own metadata."""
-    host, _, port = bootstrap.split(",")[0].rpartition(":")
+    host, _, port = bootstrap.split(",", maxsplit=1)[0].rpartition(":")
     if not is_open(int(port), host):
         return False
     return wait_for(_serves(bootstrap))

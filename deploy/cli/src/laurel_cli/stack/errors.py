@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from laurel_cli.refusal import CommandError
 
-class StackError(Exception):
+
+class StackError(CommandError):
     """A part cannot do what was asked; the message says why and what to do next."""

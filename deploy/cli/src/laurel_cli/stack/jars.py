@@ -145,6 +145,6 @@ def _fetch(jar: Jar, directory: Path) -> None:
                 "Or use a Kafka of your own: KAFKA_BOOTSTRAP_SERVERS=host:port."
             ) from error
         _check(jar, fetched)
-        os.replace(fetched, directory / jar.file_name)
+        fetched.replace(directory / jar.file_name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -96,14 +96,22 @@ class KafkaServer:
     def bootstrap(self) -> str:
         return f"{LOOPBACK}:{self.port}"
 
-    def alive(self) -> bool:
-        running = self.home.process(PART)
-        return running is not None and processes.is_alive(running)
-
     def start(self, progress: Progress | None = None) -> None:
         """Fetch the jars and format the storage at first use, start the node and wait until it serves."""
-        if self.alive():
-            return
+        running = self.home.process(PART)
+        if running is None or not processes.is_alive(running):
+            running = self._launch(progress)
+        self._await_ready(running)
+
+    def stop(self) -> None:
+        """Controlled shutdown."""
+        processes.stop_recorded(self.home, PART, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; the records stay."""
+        processes.kill_recorded(self.home, PART)
+
+    def _launch(self, progress: Progress | None) -> processes.Running:
         refuse_if_taken(PART, self.port)
         refuse_if_taken("kafka-controller", self._controller_port)
         jars = ensure_jars(read_lock(), self._cache, progress)
@@ -117,35 +125,18 @@ class KafkaServer:
             cwd=self._root,
         )
         self.home.record(PART, running)
-        self._await_ready(running)
-
-    def stop(self) -> None:
-        """Controlled shutdown."""
-        running = self.home.process(PART)
-        if running is not None:
-            processes.stop(running, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
-            self.home.forget(PART)
-
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would; the records stay."""
-        running = self.home.process(PART)
-        if running is not None:
-            processes.kill(running)
-            self.home.forget(PART)
+        return running
 
     def _await_ready(self, running: processes.Running) -> None:
+        log = self.home.log(PART)
         deadline = time.monotonic() + READY_LIMIT_SECONDS
         while time.monotonic() < deadline:
             if not processes.is_alive(running):
-                self.home.forget(PART)
-                raise StackError(
-                    f"Kafka ended while starting. The end of {self.home.log(PART)}:\n"
-                    + processes.tail_of(self.home.log(PART))
-                )
+                raise StackError(f"Kafka ended while starting. The end of {log}:\n{processes.tail_of(log)}")
             if broker.serves(self.bootstrap):
                 return
             time.sleep(processes.POLL_SECONDS)
-        raise StackError(f"Kafka does not serve after {READY_LIMIT_SECONDS:.0f} s; see {self.home.log(PART)}")
+        raise StackError(f"Kafka does not serve after {READY_LIMIT_SECONDS:.0f} s; see {log}")
 
     def _write_settings(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)

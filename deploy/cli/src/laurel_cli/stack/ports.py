@@ -111,7 +111,7 @@ def _listening_inodes(port: int) -> set[str]:
 def _holds(process: Path, inodes: set[str]) -> bool:
     try:
         for descriptor in (process / "fd").iterdir():
-            target = os.readlink(descriptor)
+            target = str(descriptor.readlink())
             if target.startswith("socket:[") and target[8:-1] in inodes:
                 return True
     except OSError:

@@ -9,10 +9,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .errors import StackError
+from .postgres_account import identity
 
+if TYPE_CHECKING:
+    from .state import Home
+
+# A log that is larger than this when its part starts is set aside as <name>.log.1 (the one before is dropped).
+LOG_LIMIT_BYTES = 50 * 1024 * 1024
 POLL_SECONDS = 0.02  # how often a waiting loop looks again; a look costs microseconds
 _MIB = 1024 * 1024
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -30,7 +36,7 @@ class Running:
 def launch(command: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path, user: str | None = None) -> Running:
     """Start `command` in its own session with its output appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    identity: dict[str, Any] = {"user": user, "group": _group_of(user), "extra_groups": []} if user else {}
+    _turn_over(log)
     with log.open("ab") as output:
         try:
             child = subprocess.Popen(
@@ -41,7 +47,7 @@ def launch(command: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Pa
                 env=dict(env),
                 cwd=cwd,
                 start_new_session=True,
-                **identity,
+                **identity(user),
             )
         except OSError as error:
             raise StackError(f"cannot start {command[0]}: {error.strerror}") from error
@@ -52,7 +58,9 @@ def launch(command: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Pa
 def is_alive(running: Running) -> bool:
     """True while that very process runs; a zombie and a stranger with the same pid are not it."""
     child = _children.get(running.pid)
-    if child is not None and child.poll() is not None:
+    if child is not None:
+        if child.poll() is None:
+            return True
         del _children[running.pid]
         return False
     return bool(running.birth) and birth_of(running.pid) == running.birth
@@ -76,6 +84,22 @@ def kill(running: Running) -> None:
         wait_until_gone(running, 10.0)
 
 
+def stop_recorded(home: Home, part: str, *, first: signal.Signals, limit_seconds: float) -> None:
+    """Stop the recorded process of a part and forget it. Does nothing when there is none."""
+    running = home.process(part)
+    if running is not None:
+        stop(running, first=first, limit_seconds=limit_seconds)
+        home.forget(part)
+
+
+def kill_recorded(home: Home, part: str) -> None:
+    """SIGKILL the recorded process of a part and forget it. Does nothing when there is none."""
+    running = home.process(part)
+    if running is not None:
+        kill(running)
+        home.forget(part)
+
+
 def wait_until_gone(running: Running, limit_seconds: float) -> bool:
     """Wait for the end of the process; False when the limit passes first."""
     deadline = time.monotonic() + limit_seconds
@@ -94,7 +118,7 @@ def birth_of(pid: int) -> str | None:
         return None if Path("/proc/self/stat").exists() else _birth_by_ps(pid)
     except (ProcessLookupError, PermissionError):
         return None
-    if fields[0] in {"Z", "X"}:
+    if fields[0] in {"Z", "X"} and int(fields[17]) <= 1:  # a killed JVM is a zombie while its threads still hold ports
         return None
     return f"{_boot_id()}:{fields[19]}"
 
@@ -117,8 +141,13 @@ def tail_of(log: Path, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
+def _turn_over(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+
+
 def _stat_fields(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat behind the command name: state first, start time in ticks at index 19."""
+    """The fields of /proc/<pid>/stat behind the command name: state first, threads at index 17, start in ticks at 19."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
@@ -143,11 +172,3 @@ def _memory_by_ps(pid: int) -> float | None:
         return int(answer.stdout) / 1024
     except (OSError, ValueError):
         return None
-
-
-def _group_of(user: str | None) -> int | None:
-    if user is None:
-        return None
-    import pwd
-
-    return pwd.getpwnam(user).pw_gid

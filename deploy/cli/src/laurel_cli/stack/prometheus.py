@@ -30,17 +30,10 @@ class PrometheusServer:
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
-    def available(self) -> bool:
-        """True when a `prometheus` is on PATH."""
-        return shutil.which("prometheus") is not None
-
-    def alive(self) -> bool:
-        running = self.home.process(PART)
-        return running is not None and processes.is_alive(running)
-
     def start(self) -> bool:
         """Start it when the machine has it; True when it runs afterwards."""
-        if self.alive():
+        running = self.home.process(PART)
+        if running is not None and processes.is_alive(running):
             return True
         program = shutil.which("prometheus")
         if program is None:
@@ -64,17 +57,15 @@ class PrometheusServer:
         return True
 
     def stop(self) -> None:
-        running = self.home.process(PART)
-        if running is not None:
-            processes.stop(running, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
-            self.home.forget(PART)
+        """SIGTERM, then SIGKILL after the limit."""
+        processes.stop_recorded(self.home, PART, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
 
     def configuration(self) -> str:
         """prometheus.yml for this stack: our rules when the checkout has them, one target per service."""
-        rules = _rules_directory()
+        rules = _rule_files()
         lines = ["global:", "  scrape_interval: 5s", "  evaluation_interval: 15s"]
-        if rules is not None:
-            lines += ["rule_files:", f"  - {rules}/rules/*.yml", f"  - {rules}/alerts/*.yml"]
+        if rules:
+            lines += ["rule_files:", *(f"  - '{path}'" for path in rules)]
         lines += ["scrape_configs:"]
         for name in SERVICES:
             target = f"{LOOPBACK}:{port_of(name, self._port_base)}"
@@ -82,10 +73,10 @@ class PrometheusServer:
         return "\n".join(lines) + "\n"
 
 
-def _rules_directory() -> Path | None:
-    """deploy/observability/prometheus of the checkout we stand in or were installed from, if there is one."""
+def _rule_files() -> list[Path]:
+    """The rules and alerts in deploy/observability/prometheus of the checkout we stand in or run from, if there is one."""
     for start in (Path.cwd(), Path(__file__).resolve()):
         for parent in (start, *start.parents):
             if (parent / _RULES).is_dir():
-                return parent / _RULES
-    return None
+                return [path for path in sorted((parent / _RULES).rglob("*.yml")) if "groups:" in path.read_text()]
+    return []

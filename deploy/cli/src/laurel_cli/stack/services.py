@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -23,6 +23,8 @@ READY_LIMIT_SECONDS = 90.0
 STOP_LIMIT_SECONDS = 12.0
 # /readyz reads memory and asks its own database; a second is already slow.
 PROBE_LIMIT_SECONDS = 2.0
+# Gentler than for the engines: a probe costs a starting service a query.
+PROBE_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,12 @@ class ServiceProcess:
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
-    def alive(self) -> bool:
-        running = self.home.process(self.service.name)
-        return running is not None and processes.is_alive(running)
-
     def launch(self, settings: Mapping[str, str]) -> None:
         """Start the process; does nothing when it runs. `settings` are its environment beside the caller's."""
-        if self.alive():
-            return
         name = self.service.name
+        running = self.home.process(name)
+        if running is not None and processes.is_alive(running):
+            return
         if find_spec(f"{self.service.package}.__main__") is None:
             raise StackError(f"{name} cannot be started: python -m {self.service.package} does not exist")
         refuse_if_taken(name, self.port)
@@ -87,40 +86,44 @@ class ServiceProcess:
         )
         self.home.record(name, running)
 
-    def await_ready(self) -> None:
-        """Wait until /readyz says 200; a StackError with the end of the log when the process dies or the limit passes."""
-        name, log = self.service.name, self.home.log(self.service.name)
-        running = self.home.process(name)
-        if running is None:
-            raise StackError(f"{name} was not started")
-        deadline = time.monotonic() + READY_LIMIT_SECONDS
-        while time.monotonic() < deadline:
-            if not processes.is_alive(running):
-                raise StackError(f"{name} ended while starting. The end of {log}:\n{processes.tail_of(log)}")
-            if self.ready():
-                return
-            time.sleep(0.1)  # gentler than elsewhere: the probe costs the service a query
-        raise StackError(
-            f"{name} is not ready after {READY_LIMIT_SECONDS:.0f} s ({self.url}/readyz). The end of {log}:\n"
-            + processes.tail_of(log)
-        )
-
     def ready(self) -> bool:
+        """True when /readyz says 200."""
         try:
             return httpx.get(f"{self.url}/readyz", timeout=PROBE_LIMIT_SECONDS, trust_env=False).status_code == 200
         except httpx.HTTPError:
             return False
 
+    def refuse_if_dead(self) -> None:
+        """A StackError with the end of the log when the process is gone."""
+        running, log = self.home.process(self.service.name), self.home.log(self.service.name)
+        if running is None or not processes.is_alive(running):
+            raise StackError(f"{self.service.name} ended while starting. The end of {log}:\n{processes.tail_of(log)}")
+
     def stop(self) -> None:
         """SIGTERM, then SIGKILL after the limit."""
-        running = self.home.process(self.service.name)
-        if running is not None:
-            processes.stop(running, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
-            self.home.forget(self.service.name)
+        processes.stop_recorded(self.home, self.service.name, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
 
     def kill(self) -> None:
         """SIGKILL at once."""
-        running = self.home.process(self.service.name)
-        if running is not None:
-            processes.kill(running)
-            self.home.forget(self.service.name)
+        processes.kill_recorded(self.home, self.service.name)
+
+
+def await_ready(launched: list[ServiceProcess], say: Callable[[str], None]) -> None:
+    """Wait until every service is ready; a StackError as soon as one dies, or when the limit passes."""
+    deadline = time.monotonic() + READY_LIMIT_SECONDS
+    waiting = list(launched)
+    while waiting:
+        for service in list(waiting):
+            service.refuse_if_dead()
+            if service.ready():
+                waiting.remove(service)
+                say(f"{service.service.name} is ready at {service.url}")
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            late, log = waiting[0], waiting[0].home.log(waiting[0].service.name)
+            raise StackError(
+                f"{late.service.name} is not ready after {READY_LIMIT_SECONDS:.0f} s ({late.url}/readyz). "
+                f"The end of {log}:\n{processes.tail_of(log)}"
+            )
+        time.sleep(PROBE_INTERVAL_SECONDS)

@@ -45,16 +45,22 @@ class Home:
         return self.root / part
 
     def exists(self) -> bool:
+        """True when there is a stack here."""
         return (self.root / STACK_FILE).exists()
 
     def make(self) -> None:
-        """Create the directory, readable by its owner only."""
+        """Create the directory, readable by its owner only. Refuses one that holds other things: `reset` deletes it."""
+        if self.exists():
+            return
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(self.root.iterdir()):
+            raise StackError(
+                f"{self.root} is not empty and holds no stack; set LAUREL_HOME to a directory for this stack alone"
+            )
         self.logs.mkdir(exist_ok=True)
         self.secrets.mkdir(exist_ok=True, mode=0o700)
-        ignore = self.root / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
+        (self.root / ".gitignore").write_text("*\n")
+        (self.root / STACK_FILE).write_text("{}\n")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -72,9 +78,13 @@ class Home:
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise StackError(f"{path} is not JSON ({error}); repair it, or wipe this stack: laurel reset") from error
+            raise StackError(
+                f"{path} is not JSON ({error}); repair it, or end its processes and delete the directory"
+            ) from error
         if not isinstance(content, dict):
-            raise StackError(f"{path} does not hold an object; repair it, or wipe this stack: laurel reset")
+            raise StackError(
+                f"{path} does not hold an object; repair it, or end its processes and delete the directory"
+            )
         return content
 
     def write(self, content: dict[str, Any]) -> None:
@@ -83,7 +93,7 @@ class Home:
         path = self.root / STACK_FILE
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-        os.replace(fresh, path)
+        fresh.replace(path)
 
     def setting(self, name: str) -> Any:
         return self.read().get(name)

@@ -56,9 +56,7 @@ async def _ensure(bootstrap: str, topics: list[Topic]) -> list[str]:
         missing = [topic for topic in topics if topic.name not in existing]
         if not missing:
             return []
-        answer = await admin.create_topics(
-            [NewTopic(t.name, t.partitions, -1, topic_configs={"retention.ms": str(t.retention_ms)}) for t in missing]
-        )
+        answer = await admin.create_topics([_new(topic) for topic in missing])
         for name, code, *rest in answer.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise StackError(
@@ -67,6 +65,12 @@ async def _ensure(bootstrap: str, topics: list[Topic]) -> list[str]:
         return [topic.name for topic in missing]
     finally:
         await admin.close()
+
+
+def _new(topic: Topic) -> NewTopic:
+    """The replication factor is left to the broker (-1), which aiokafka lets through only beside an assignment."""
+    settings = {"retention.ms": str(topic.retention_ms)}
+    return NewTopic(topic.name, topic.partitions, -1, replica_assignments={}, topic_configs=settings)
 
 
 def _refuse_other_counts(topics: list[Topic], existing: dict[str, int]) -> None:
