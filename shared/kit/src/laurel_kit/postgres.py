@@ -1,0 +1,289 @@
+"""A service's own PostgreSQL: one engine, and the transaction in which everything of a batch happens. The one thing not to break: state,
+positions and announcements commit together or not at all, and nobody but the context manager commits."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+from laurel_contracts.envelope import derived_id
+from sqlalchemy import CursorResult, TextClause
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from laurel_kit import crash, sql
+from laurel_kit.failures import CONTENTION_ATTEMPTS_MAX, CONTENTION_PAUSE_SECONDS, PoolBusy, Verdict, verdict_of
+from laurel_kit.hearing import Span
+
+T = TypeVar("T")
+
+# A caller over HTTP rather hears "busy" than waits for a connection; the consume loop may wait longer.
+POOL_WAIT_SECONDS = 0.25
+POOL_WAIT_PATIENT_SECONDS = 5.0
+# Prepared statements kept per connection: more than all statements of one service.
+PREPARED_STATEMENTS_MAX = 500
+# Text that stands in a dead letter: enough for a path and a message, not for a record.
+DETAIL_CHARS_MAX = 2_000
+
+# A stopped process must not hold its locks for ever (idle_in_transaction, tcp_user), a waiting one must not wait for ever.
+SESSION_SETTINGS = {
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": "5s",
+    "lock_timeout": "3s",
+    "statement_timeout": "10s",
+    "tcp_user_timeout": "10s",
+    "jit": "off",
+}
+
+
+class Said(NamedTuple):
+    """One outbox row. `more_headers`: msgpack of further (name, value) pairs."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    type: str
+    event_id: str
+    number: int | None
+    more_headers: bytes | None
+    body: bytes
+
+
+class DeadLetter(NamedTuple):
+    """One record that could not be applied. `parks`: later records of its key wait behind it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    number: int | None
+    headers: Sequence[tuple[str, bytes]]
+    value: bytes | None
+    reason: str
+    detail: str
+    parks: bool
+
+
+class Transaction:
+    """One transaction. What is said, set aside or marked in it is written just before the commit, in the order of the calls."""
+
+    def __init__(
+        self, connection: AsyncConnection, *, group: str, spans: Sequence[Span] = (), replaying: bool = False
+    ) -> None:
+        self.connection = connection
+        self.group = group
+        self.spans = spans
+        self.dead_letters: list[DeadLetter] = []
+        self.marks: list[tuple[str, int, int]] = []
+        self._replaying = replaying
+        self._said: list[Said] = []
+        self._callbacks: list[Callable[[], None]] = []
+
+    async def run(self, statement: TextClause, **values: Any) -> CursorResult[Any]:
+        """Run one statement."""
+        return await self.connection.execute(statement, values)
+
+    def say(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        type: str,
+        id: str | UUID,
+        number: int | None,
+        body: bytes,
+    ) -> None:
+        """Into the outbox, in call order."""
+        self._said.append(Said(topic, partition, key, type, str(id), number, None, body))
+
+    async def dead_letter(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        key: bytes | None,
+        value: bytes | None,
+        reason: str,
+        detail: str,
+        number: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        parks: bool = False,
+    ) -> None:
+        """Set a record aside, in the transaction that moves the cursor over it. Its content stays in this service."""
+        self.dead_letters.append(
+            DeadLetter(topic, partition, offset, key, number, headers, value, reason, _storable(detail), parks)
+        )
+
+    def move_mark(self, topic: str, partition: int, next_offset: int) -> None:
+        """Remember that everything about `topic`/`partition` below `next_offset` has been said; gates see it after the commit."""
+        self.marks.append((topic, partition, next_offset))
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Called when the commit is known to have happened; never when its outcome is unknown."""
+        self._callbacks.append(callback)
+
+    @property
+    def says(self) -> bool:
+        """Whether anything goes to the outbox."""
+        return bool(self._said)
+
+    async def flush(self) -> None:
+        """Write dead letters, outbox and marks. Called by the context manager, just before the commit."""
+        if self.dead_letters:
+            await self._write_dead_letters()
+        if self._said:
+            topics, partitions, keys, types, ids, numbers, more, bodies = map(list, zip(*self._said, strict=True))
+            await self.run(
+                sql.OUTBOX_INSERT, topics=topics, partitions=partitions, keys=keys, types=types, ids=ids, numbers=numbers,
+                more=more, bodies=bodies,
+            )  # fmt: skip
+        if self.marks:
+            topics, partitions, offsets = map(list, zip(*self.marks, strict=True))
+            await self.run(sql.MARKS_MOVE, topics=topics, partitions=partitions, offsets=offsets)
+
+    def committed(self) -> None:
+        """Tell those who asked. Called by the context manager, after the commit."""
+        for callback in self._callbacks:
+            callback()
+
+    async def _write_dead_letters(self) -> None:
+        dead = self.dead_letters
+        await self.run(
+            sql.DEAD_LETTER_INSERT,
+            grp=self.group,
+            topics=[d.topic for d in dead],
+            partitions=[d.partition for d in dead],
+            offsets=[d.offset for d in dead],
+            keys=[d.key for d in dead],
+            numbers=[d.number for d in dead],
+            headers=[msgspec.msgpack.encode(list(d.headers)) for d in dead],
+            values=[d.value for d in dead],
+            reasons=[d.reason for d in dead],
+            details=[d.detail for d in dead],
+        )
+        parked = [(d.topic, d.key) for d in dead if d.parks and d.key is not None]
+        if parked:
+            await self.run(
+                sql.PARKED_INSERT,
+                grp=self.group,
+                topics=[topic for topic, _ in parked],
+                keys=[key for _, key in parked],
+            )
+        if not self._replaying:
+            self._said.extend(self._announcement(d) for d in dead)
+
+    def _announcement(self, dead: DeadLetter) -> Said:
+        """What others learn of a dead letter: reason and position. Partition 0 exists on every topic; these are few."""
+        origin = f"{dead.topic}/{dead.partition}/{dead.offset}"
+        more = msgspec.msgpack.encode([("reason", dead.reason.encode()), ("origin", origin.encode())])
+        body = msgspec.json.encode({"group": self.group, "reason": dead.reason, "origin": origin})
+        event_id = str(derived_id("dead-letter", self.group, dead.topic, dead.partition, dead.offset))
+        return Said(f"{dead.topic}.dead-letter", 0, dead.key, "laurel.record.set-aside.v1", event_id, None, more, body)
+
+
+class Database:
+    """One engine and its pool. `woken` is set whenever a commit has put something into the outbox."""
+
+    def __init__(self, url: str, *, application_name: str, pool_size: int = 8) -> None:
+        self.url = make_url(url)
+        self.application_name = application_name
+        self.woken = asyncio.Event()
+        self.on_marks: list[Callable[[Iterable[tuple[str, int, int]]], None]] = []
+        self._free = asyncio.Semaphore(pool_size)
+        self.engine: AsyncEngine = create_async_engine(
+            self.url.set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            connect_args={
+                "server_settings": SESSION_SETTINGS | {"application_name": application_name},
+                "timeout": 5.0,
+                "prepared_statement_cache_size": PREPARED_STATEMENTS_MAX,
+            },
+        )
+
+    def transaction(
+        self,
+        *,
+        spans: Sequence[Span] = (),
+        group: str | None = None,
+        replaying: bool = False,
+        pool_wait_seconds: float = POOL_WAIT_SECONDS,
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """Commits at the end, outbox rows and marks written just before; rolls back on any exception."""
+        return self._transaction(spans, group or self.application_name, replaying, pool_wait_seconds)
+
+    @asynccontextmanager
+    async def _transaction(
+        self, spans: Sequence[Span], group: str, replaying: bool, pool_wait_seconds: float
+    ) -> AsyncIterator[Transaction]:
+        async with self._connection(pool_wait_seconds) as connection:
+            async with connection.begin():
+                tx = Transaction(connection, group=group, spans=spans, replaying=replaying)
+                yield tx
+                await tx.flush()
+                crash.at("C7")
+            crash.at("C8")
+        if tx.marks:
+            for listener in self.on_marks:
+                listener(tx.marks)
+        if tx.says:
+            self.woken.set()
+        tx.committed()
+
+    @asynccontextmanager
+    async def reading(self, *, pool_wait_seconds: float = POOL_WAIT_SECONDS) -> AsyncIterator[Transaction]:
+        """A read-only transaction."""
+        async with self._connection(pool_wait_seconds) as connection:
+            await connection.execution_options(postgresql_readonly=True)
+            async with connection.begin():
+                yield Transaction(connection, group=self.application_name)
+
+    async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction, again (at most 5 times) when two transactions stood in each other's way."""
+        for attempt in range(1, CONTENTION_ATTEMPTS_MAX + 1):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except Exception as error:
+                if verdict_of(error) is not Verdict.CONTENTION or attempt == CONTENTION_ATTEMPTS_MAX:
+                    raise
+                await asyncio.sleep(random.uniform(0.5, 1.0) * CONTENTION_PAUSE_SECONDS * 2**attempt)
+        raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _connection(self, pool_wait_seconds: float) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with asyncio.timeout(pool_wait_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise PoolBusy(f"no database connection within {pool_wait_seconds} s") from None
+        try:
+            async with self.engine.connect() as connection:
+                yield connection
+        finally:
+            self._free.release()
+
+    @property
+    def dsn(self) -> str:
+        """The address for a connection outside the pool (session locks)."""
+        return plain_dsn(self.url)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def plain_dsn(url: URL) -> str:
+    """The address without a driver's name, as asyncpg wants it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL text has no NUL and no lone surrogates."""
+    return text[:DETAIL_CHARS_MAX].replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()

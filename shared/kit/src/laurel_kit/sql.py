@@ -1,0 +1,176 @@
+"""The kit's own tables and statements, as text; every service's database has these tables. Pure: no connection, no clock. The one
+thing not to break: `outbox.id` keeps CACHE 1, because the order per key is the order of the ids."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+# Hot rows: room on the page keeps the updates off the index. One row per partition, so the space costs nothing.
+CONSUMER_CURSOR = """
+CREATE TABLE consumer_cursor (
+  grp text NOT NULL,
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  next_offset bigint NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (grp, topic, partition)
+) WITH (fillfactor = 20)
+"""
+
+# Deleted as fast as it is filled: it must be vacuumed by count, not by share.
+OUTBOX = """
+CREATE TABLE outbox (
+  id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  key bytea,
+  type text NOT NULL,
+  event_id text NOT NULL,
+  number bigint,
+  more_headers bytea,
+  body bytea NOT NULL,
+  said_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0)
+"""
+
+DEAD_LETTER = """
+CREATE TABLE dead_letter (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  grp text NOT NULL,
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  at_offset bigint NOT NULL,
+  key bytea,
+  number bigint,
+  headers bytea NOT NULL,
+  value bytea,
+  reason text NOT NULL,
+  detail text NOT NULL,
+  attempts integer NOT NULL DEFAULT 1,
+  first_at timestamptz NOT NULL DEFAULT now(),
+  last_at timestamptz NOT NULL DEFAULT now(),
+  state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'discarded')),
+  UNIQUE (grp, topic, partition, at_offset)
+)
+"""
+
+# A key of a numbered topic with an open dead letter: what comes later for this key must wait behind it.
+PARKED_KEY = """
+CREATE TABLE parked_key (
+  grp text NOT NULL,
+  topic text NOT NULL,
+  key bytea NOT NULL,
+  PRIMARY KEY (grp, topic, key)
+)
+"""
+
+MARK = """
+CREATE TABLE mark (
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  next_offset bigint NOT NULL,
+  moved_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 20)
+"""
+
+# What the broker has acknowledged of what we said.
+SAID = """
+CREATE TABLE said (
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  next_offset bigint NOT NULL,
+  PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 20)
+"""
+
+TABLES = (
+    CONSUMER_CURSOR,
+    OUTBOX,
+    DEAD_LETTER,
+    "CREATE INDEX dead_letter_open ON dead_letter (grp, topic, key, at_offset) WHERE state = 'open'",
+    PARKED_KEY,
+    MARK,
+    SAID,
+)
+
+# The row appears at the first start of a lane; afterwards it only moves.
+CURSOR_CREATE = text("""
+INSERT INTO consumer_cursor (grp, topic, partition, next_offset)
+SELECT :grp, topic, partition, next_offset
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+  AS wanted(topic, partition, next_offset)
+ORDER BY topic, partition
+ON CONFLICT DO NOTHING
+""")
+
+CURSORS_READ = text(
+    "SELECT topic, partition, next_offset FROM consumer_cursor WHERE grp = :grp ORDER BY topic, partition"
+)
+
+# Ascending, so that two transactions never wait for each other; and in the same breath whether any key is parked at all.
+CURSORS_LOCK = text("""
+SELECT c.topic, c.partition, c.next_offset, EXISTS (SELECT FROM parked_key WHERE grp = :grp) AS any_parked
+FROM consumer_cursor c
+JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[])) AS wanted(topic, partition)
+  ON c.topic = wanted.topic AND c.partition = wanted.partition
+WHERE c.grp = :grp
+ORDER BY c.topic, c.partition
+FOR NO KEY UPDATE OF c
+""")
+
+CURSORS_MOVE = text("""
+UPDATE consumer_cursor c SET next_offset = moved.next_offset, updated_at = now()
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+  AS moved(topic, partition, next_offset)
+WHERE c.grp = :grp AND c.topic = moved.topic AND c.partition = moved.partition
+""")
+
+# A statement of its own after the lock: it must see what a replay committed while we waited.
+PARKED_READ = text("""
+SELECT topic, key FROM parked_key WHERE grp = :grp AND topic = ANY(CAST(:topics AS text[]))
+""")
+
+# All that is said in a transaction, in the order of the calls.
+OUTBOX_INSERT = text("""
+INSERT INTO outbox (topic, partition, key, type, event_id, number, more_headers, body)
+SELECT topic, partition, key, type, event_id, number, more_headers, body
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:keys AS bytea[]), CAST(:types AS text[]),
+            CAST(:ids AS text[]), CAST(:numbers AS bigint[]), CAST(:more AS bytea[]), CAST(:bodies AS bytea[]))
+  WITH ORDINALITY AS said(topic, partition, key, type, event_id, number, more_headers, body, place)
+ORDER BY place
+""")
+
+OUTBOX_COUNT = text("SELECT count(*) AS rows, extract(epoch FROM clock_timestamp() - min(said_at)) AS age FROM outbox")
+
+# Met again (a replay that failed): the same row, one more attempt.
+DEAD_LETTER_INSERT = text("""
+INSERT INTO dead_letter (grp, topic, partition, at_offset, key, number, headers, value, reason, detail)
+SELECT :grp, topic, partition, at_offset, key, number, headers, value, reason, detail
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]), CAST(:keys AS bytea[]),
+            CAST(:numbers AS bigint[]), CAST(:headers AS bytea[]), CAST(:values AS bytea[]), CAST(:reasons AS text[]),
+            CAST(:details AS text[]))
+  WITH ORDINALITY AS dead(topic, partition, at_offset, key, number, headers, value, reason, detail, place)
+ORDER BY place
+ON CONFLICT (grp, topic, partition, at_offset) DO UPDATE
+  SET attempts = dead_letter.attempts + 1, last_at = now(), reason = excluded.reason, detail = excluded.detail, state = 'open'
+""")
+
+PARKED_INSERT = text("""
+INSERT INTO parked_key (grp, topic, key)
+SELECT DISTINCT :grp, topic, key FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[])) AS parked(topic, key)
+ORDER BY topic, key
+ON CONFLICT DO NOTHING
+""")
+
+MARKS_MOVE = text("""
+INSERT INTO mark (topic, partition, next_offset)
+SELECT topic, partition, max(next_offset)
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+  AS moved(topic, partition, next_offset)
+GROUP BY topic, partition ORDER BY topic, partition
+ON CONFLICT (topic, partition) DO UPDATE
+  SET next_offset = greatest(mark.next_offset, excluded.next_offset), moved_at = now()
+""")
+
+MARKS_READ = text("SELECT topic, partition, next_offset FROM mark")
