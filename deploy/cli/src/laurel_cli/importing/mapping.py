@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from laurel_cli.refusal import CommandError
+
 NEEDED = ("member", "order", "time", "amount")
 FIELDS = (*NEEDED, "sku", "category", "quantity", "line", "store")
 MemberKind = Literal["phone", "email", "card", "open_id", "external_id"]
 
 
-class MappingError(Exception):
+class MappingError(CommandError):
     """The mapping cannot be used; the message says what to write instead."""
 
 
