@@ -1,0 +1,12 @@
+#!/bin/sh
+# Four databases and four roles; no role can connect to a neighbour's database. Runs once, when the volume is empty.
+set -eu
+for service in member points tier campaign; do
+  upper=$(echo "$service" | tr '[:lower:]' '[:upper:]')
+  password=$(printenv "${upper}_PASSWORD")
+  psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --set=password="$password" <<SQL
+CREATE ROLE ${service}_svc LOGIN PASSWORD :'password';
+CREATE DATABASE ${service} OWNER ${service}_svc;
+REVOKE CONNECT ON DATABASE ${service} FROM PUBLIC;
+SQL
+done
