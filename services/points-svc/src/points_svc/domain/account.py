@@ -1,0 +1,263 @@
+"""One member's account as a rule sees it: columns of the account's row, and those lots, orders and awards that the records at hand need.
+The one thing not to break: nothing here is changed but through `ledger`, so that every change of a balance is an entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+# Accounts of the books. The member's own: what he has, and what he owes. The system's: where points come from and go to.
+AVAILABLE = "available"
+DEBT = "debt"
+ISSUANCE = "issuance"
+REDEEMED = "redeemed"
+EXPIRED = "expired"
+
+# Kinds of entries; all but `repaid` are said on the topic `points`.
+EARNED = "earned"
+RATED_AGAIN = "rated_again"
+TAKEN_BACK = "taken_back"
+GIVEN_BACK = "given_back"
+AWARDED = "awarded"
+AWARD_TAKEN_BACK = "award_taken_back"
+SPENT = "spent"
+EXPIRY = "expired"
+REPAID = "repaid"
+
+Why = dict[str, Any]
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+# A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
+AWARD_LOTS_FROM = 1 << 40
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of the ledger, never changed: `amount` points > 0 go from `debit` to `credit`. `lot` received them; `consumed` are the
+    (lot, points) they were taken from, in that order."""
+
+    seq: int  # 1, 2, 3 … per member
+    cause: str
+    leg: int  # 1, 2, 3 … per cause
+    at: datetime  # the time of the cause
+    kind: str
+    debit: str
+    credit: str
+    amount: int
+    order_id: str | None
+    lot: int | None
+    why: Why
+    consumed: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """An entry in brief, for those who listen: `points` is signed, what the account gained."""
+
+    kind: str
+    points: int
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One cause moved the account: its postings, and the balance as it stands after them. `number` counts per member."""
+
+    number: int
+    cause: str
+    at: datetime
+    postings: tuple[Posting, ...]
+    posted: int
+    held: int
+    debt: int
+    ladder: tuple[tuple[datetime, int], ...]
+    pending: tuple[tuple[datetime, int], ...]
+    earned_net: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A number that something bears, and when it happened: the instant and the programme-local day."""
+
+    number: int
+    at: datetime
+    day: date
+
+
+@dataclass(slots=True)
+class Lot:
+    """The points of one award or activity. `expired`: what expired of it unspent and has not been given back. `born_after`: the last
+    day record when the lot was made, if it was past its expiry by then (domain.md 3.3.5); else None."""
+
+    lot: int
+    kind: str
+    granted: int
+    remaining: int
+    expired: int
+    earned_at: datetime
+    available_at: datetime
+    expires_at: datetime
+    born_after: datetime | None = None
+    is_new: bool = False
+    is_changed: bool = False
+
+    @property
+    def turn(self) -> tuple[datetime, datetime, int]:
+        """The order in which lots are spent (domain.md 3.5): soonest expiry, then earned first, then id."""
+        return (self.expires_at, self.earned_at, self.lot)
+
+
+@dataclass(slots=True)
+class Part:
+    """What is left (minor units) of the lines of an order that have one rate. `lines`: their ids; None: all lines not named elsewhere."""
+
+    rate: int  # millionths of a point per major unit
+    left: int
+    excluded: bool = False
+    lines: tuple[str, ...] | None = None
+
+
+@dataclass(slots=True)
+class Order:
+    """A purchase, what refunds have left of it, and what it has earned net. Its lot bears the number `seq`."""
+
+    order_id: str
+    seq: int
+    at: datetime
+    day: date
+    version: int
+    tier: str | None  # None: the lowest
+    ordinal: int  # of the standing fact that rates it; 0: none
+    amount_minor: int
+    unallocated_minor: int  # refunded without lines
+    parts: list[Part]
+    net: int  # points
+    is_new: bool = False
+    is_changed: bool = False
+
+    @property
+    def dated(self) -> Dated:
+        """What the order's lot bears."""
+        return Dated(self.seq, self.at, self.day)
+
+    @property
+    def left_by_lines(self) -> int:
+        """L: what line refunds have left, minor units (domain.md 3.3.1)."""
+        return sum(part.left for part in self.parts)
+
+    @property
+    def refunded_minor(self) -> int:
+        """All that has been refunded, minor units."""
+        return self.amount_minor - self.left_by_lines + self.unallocated_minor
+
+
+@dataclass(slots=True)
+class Award:
+    """A campaign's award of points and what is left of it. Its lot bears the number AWARD_LOTS_FROM + `number`."""
+
+    award_id: UUID
+    number: int
+    campaign_id: str
+    order_id: str | None
+    net: int
+    is_new: bool = False
+    is_changed: bool = False
+
+
+@dataclass(slots=True)
+class Payment:
+    """Points of one lot that paid a spending for an order; `returned` of them have come back (domain.md 3.3.4)."""
+
+    seq: int  # of the entry
+    place: int  # of the lot within the entry
+    lot: int
+    amount: int
+    returned: int
+    is_changed: bool = False
+
+
+@dataclass(slots=True)
+class SignIns:
+    """Maximal runs of local days signed in, {first day: length}, and how many streak bonuses have been paid."""
+
+    runs: dict[date, int] = field(default_factory=dict)
+    bonuses: int = 0
+
+
+@dataclass(slots=True)
+class Day:
+    """The last day record applied in one partition; shared by all accounts of the partition."""
+
+    partition: int
+    as_of: datetime | None = None
+    is_changed: bool = False
+
+
+@dataclass(slots=True)
+class NoEffect:
+    """An activity that was rated and moved nothing, and why."""
+
+    cause: str
+    at: datetime
+    why: Why
+
+
+@dataclass(slots=True)
+class Account:
+    """See the module. `activity`, `standing`, `award`: the last number heard from each. `tier`/`ordinal`: the standing in force for the
+    next activity; `ahead`: standing facts (ordinal, holds_after, tier) that the own reading has not passed yet."""
+
+    member_id: UUID
+    day: Day
+    posted: int = 0
+    held: int = 0
+    debt: int = 0
+    earned_net: int = 0
+    seq: int = 0
+    said: int = 0
+    activity: int = 0
+    standing: int = 0
+    award: int = 0
+    tier: str | None = None
+    ordinal: int = 0
+    ahead: list[tuple[int, int, str]] = field(default_factory=list)
+    reached: datetime | None = None  # the latest time in the stream; see `clock`
+    began_after: datetime | None = None  # the last day record when the stream began
+    active: bool = False
+    frozen: bool = False
+    ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left
+    pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left
+
+    # Loaded only where a record needs them.
+    lots: dict[int, Lot] = field(default_factory=dict)
+    knows_all_lots: bool = False
+    orders: dict[str, Order] = field(default_factory=dict)
+    awards: dict[UUID, Award] = field(default_factory=dict)
+    payments: dict[str, list[Payment]] = field(default_factory=dict)  # by order, the last spent first
+    sign_ins: SignIns | None = None
+    reviews: dict[date, int] = field(default_factory=dict)
+
+    # Written since the account was opened.
+    entries: list[Entry] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    no_effects: list[NoEffect] = field(default_factory=list)
+
+    # The page that is being written: see ledger.open_page.
+    cause: str = ""
+    at: datetime = BEGINNING
+    page_from: int = 0
+
+    @property
+    def clock(self) -> datetime | None:
+        """The member's clock (domain.md 2.3): the latest time in the stream, moved on by day records after the stream began."""
+        as_of = self.day.as_of
+        if self.reached is None or as_of is None or as_of == self.began_after:
+            return self.reached
+        return max(self.reached, as_of)
+
+
+def has_been_expired(lot: Lot, day: Day) -> bool:
+    """Whether a day record has passed the lot's expiry since the lot was made."""
+    return day.as_of is not None and lot.expires_at <= day.as_of and lot.born_after != day.as_of

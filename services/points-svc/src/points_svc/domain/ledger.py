@@ -1,0 +1,210 @@
+"""The only moves there are: points are put into a lot, taken from lots, spent, expired; each writes two-sided entries that sum to zero. The
+one thing not to break: while there is debt, nothing stays posted (domain.md 3.3.3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from points_svc.domain.account import (
+    AVAILABLE,
+    DEBT,
+    EXPIRED,
+    EXPIRY,
+    GIVEN_BACK,
+    ISSUANCE,
+    REDEEMED,
+    REPAID,
+    SPENT,
+    Account,
+    Entry,
+    Lot,
+    Posting,
+    Statement,
+    Why,
+    has_been_expired,
+)
+
+POINTS_MAX = 10**15  # of one balance (reliability.md 3.1)
+
+
+def open_page(account: Account, cause: str, at: datetime) -> None:
+    """From here on entries cite this cause. The clock has been moved before; what it has reached is pending no more."""
+    account.cause, account.at, account.page_from = cause, at, len(account.entries)
+    if account.pending:
+        account.pending = {when: points for when, points in account.pending.items() if _is_pending(account, when)}
+
+
+def close_page(account: Account) -> None:
+    """What the cause moved becomes one statement, with the balance as it stands now; a cause that moved nothing says nothing."""
+    if len(account.entries) == account.page_from:
+        return
+    account.said += 1
+    account.statements.append(
+        Statement(
+            number=account.said,
+            cause=account.cause,
+            at=account.at,
+            postings=tuple(
+                [
+                    Posting(entry.kind, entry.amount if entry.credit == AVAILABLE else -entry.amount, entry.order_id)
+                    for entry in account.entries[account.page_from :]
+                    if entry.kind != REPAID
+                ]
+            ),
+            posted=account.posted,
+            held=account.held,
+            debt=account.debt,
+            ladder=tuple(sorted(account.ladder.items())),
+            pending=tuple(sorted(account.pending.items())),
+            earned_net=account.earned_net,
+        )
+    )
+
+
+def write(
+    account: Account,
+    kind: str,
+    amount: int,
+    why: Why,
+    *,
+    debit: str,
+    credit: str,
+    order_id: str | None = None,
+    lot: int | None = None,
+    consumed: tuple[tuple[int, int], ...] = (),
+) -> None:
+    """One entry, behind all others of the account."""
+    if amount <= 0:
+        raise ValueError(f"an entry moves points, not {amount}")
+    account.seq += 1
+    leg = len(account.entries) - account.page_from + 1
+    entry = Entry(
+        account.seq, account.cause, leg, account.at, kind, debit, credit, amount, order_id, lot, why, consumed
+    )
+    account.entries.append(entry)
+
+
+def put(
+    account: Account,
+    lot: Lot,
+    amount: int,
+    kind: str,
+    why: Why,
+    *,
+    source: str = ISSUANCE,
+    order_id: str | None = None,
+) -> None:
+    """Points come into a lot. Debt is repaid from them at once; what is left in a lot that has been expired expires with it."""
+    write(account, kind, amount, why, debit=source, credit=AVAILABLE, order_id=order_id, lot=lot.lot)
+    if source == ISSUANCE:
+        lot.granted += amount
+    lot.is_changed = True
+    account.posted += amount
+    _move(account, lot, amount)
+    if account.posted > POINTS_MAX:
+        raise ValueError("no account may hold so many points")
+    if account.debt:
+        repaid = min(account.debt, amount)
+        consumed = ((lot.lot, repaid),)
+        write(account, REPAID, repaid, why, debit=AVAILABLE, credit=DEBT, order_id=order_id, consumed=consumed)
+        _move(account, lot, -repaid)
+        account.posted -= repaid
+        account.debt -= repaid
+    if lot.remaining and has_been_expired(lot, account.day):
+        expire(account, [lot], {"rule": "expiry", "expires_at": lot.expires_at, "already": True})
+
+
+def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *, order_id: str | None = None) -> None:
+    """Points are taken back (domain.md 3.3.2): from what is left of their own lot, then from what expired of it unspent (which is given
+    back first, so that the balance does not move), then from the lots that expire soonest; what is missing becomes debt."""
+    if not account.knows_all_lots:
+        raise ValueError(f"points are taken back from {account.member_id} whose lots have not been read")
+    consumed: list[tuple[int, int]] = []
+    missing = amount
+    if own is not None:
+        missing -= _consume(account, own, missing, consumed)
+        revived = min(missing, own.expired)
+        if revived:
+            own.expired -= revived
+            write(account, GIVEN_BACK, revived, why, debit=EXPIRED, credit=AVAILABLE, order_id=order_id, lot=own.lot)
+            account.posted += revived
+            _move(account, own, revived)
+            missing -= _consume(account, own, revived, consumed)
+    if missing:
+        for lot in sorted((lot for lot in account.lots.values() if lot.remaining), key=lambda lot: lot.turn):
+            missing -= _consume(account, lot, missing, consumed)
+            if not missing:
+                break
+    if consumed:
+        taken = amount - missing
+        account.posted -= taken
+        places = _merged(consumed)
+        write(account, kind, taken, why, debit=AVAILABLE, credit=ISSUANCE, order_id=order_id, consumed=places)
+    if missing:
+        account.debt += missing
+        write(account, kind, missing, why, debit=DEBT, credit=ISSUANCE, order_id=order_id)
+
+
+def spend_from(account: Account, lots: list[Lot], amount: int, why: Why, *, order_id: str | None) -> None:
+    """Points are spent from these lots, in this order; the caller has seen that they suffice."""
+    consumed: list[tuple[int, int]] = []
+    missing = amount
+    for lot in lots:
+        missing -= _consume(account, lot, missing, consumed)
+        if not missing:
+            break
+    if missing:
+        raise ValueError(f"{missing} points are missing of {amount}")
+    account.posted -= amount
+    places = tuple(consumed)
+    write(account, SPENT, amount, why, debit=AVAILABLE, credit=REDEEMED, order_id=order_id, consumed=places)
+
+
+def expire(account: Account, lots: list[Lot], why: Why) -> None:
+    """What is left of these lots expires; each keeps in mind how much."""
+    consumed: list[tuple[int, int]] = []
+    for lot in lots:
+        lot.expired += lot.remaining
+        _consume(account, lot, lot.remaining, consumed)
+    amount = sum(points for _, points in consumed)
+    account.posted -= amount
+    write(account, EXPIRY, amount, why, debit=AVAILABLE, credit=EXPIRED, consumed=tuple(consumed))
+
+
+def _consume(account: Account, lot: Lot, wanted: int, consumed: list[tuple[int, int]]) -> int:
+    """Take up to `wanted` from a lot; how much it was."""
+    amount = min(wanted, lot.remaining)
+    if amount:
+        _move(account, lot, -amount)
+        consumed.append((lot.lot, amount))
+    return amount
+
+
+def _move(account: Account, lot: Lot, amount: int) -> None:
+    """A lot and the ladders it stands in change together."""
+    lot.remaining += amount
+    lot.is_changed = True
+    _add(account.ladder, lot.expires_at, amount)
+    if lot.available_at > lot.earned_at and _is_pending(account, lot.available_at):
+        _add(account.pending, lot.available_at, amount)
+
+
+def _is_pending(account: Account, available_at: datetime) -> bool:
+    clock = account.clock
+    return clock is None or available_at > clock
+
+
+def _add(ladder: dict[datetime, int], at: datetime, amount: int) -> None:
+    left = ladder.get(at, 0) + amount
+    if left:
+        ladder[at] = left
+    else:
+        ladder.pop(at, None)
+
+
+def _merged(consumed: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """One place per lot: the own lot may have given twice, once from what was left and once from what had expired."""
+    totals: dict[int, int] = {}
+    for lot, points in consumed:
+        totals[lot] = totals.get(lot, 0) + points
+    return tuple(totals.items())
