@@ -1,0 +1,102 @@
+"""One programme version as tier-svc needs it: the ladder with its conditions, the calendar, and which version is in force when. The one
+thing not to break: an end is judged by the version in force at the end, an activity by the one in force at the clock (domain.md 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tier_svc.domain.conditions import Clause, ConditionWords, Gauges
+from tier_svc.domain.periods import Calendar
+
+LOWEST = 0  # rank of the tier that a member joins at
+
+
+class TierWords(Protocol):
+    """A tier as the programme document writes it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def reach(self) -> Sequence[ConditionWords]: ...
+    @property
+    def keep(self) -> Sequence[ConditionWords]: ...
+
+
+class TierRulesWords(Protocol):
+    """The part `tiers` of the programme document."""
+
+    @property
+    def ladder(self) -> Sequence[TierWords]: ...
+    @property
+    def validity_months(self) -> int: ...
+    @property
+    def on_lapse(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One step of the ladder: any clause of `reach` lifts, any of `keep` holds."""
+
+    id: str
+    reach: tuple[Clause, ...]
+    keep: tuple[Clause, ...]
+
+
+class Rules:
+    """One version. `ladder` is lowest first; a tier's rank is its place there."""
+
+    def __init__(
+        self, version: int, words: TierRulesWords, *, not_qualifying: Collection[str], calendar: Calendar
+    ) -> None:
+        self.version = version
+        self.calendar = calendar
+        self.not_qualifying = frozenset(not_qualifying)
+        self.validity_months = words.validity_months
+        self.on_lapse = words.on_lapse
+        self.gauges = Gauges(condition for tier in words.ladder for condition in (*tier.reach, *tier.keep))
+        self.ladder = tuple(
+            Tier(tier.id, self._clauses(tier.reach), self._clauses(tier.keep)) for tier in words.ladder
+        )
+        self.slots_used = frozenset(
+            leaf.slot for tier in self.ladder for clause in (*tier.reach, *tier.keep) for leaf in clause
+        )
+        self._ranks = {tier.id: rank for rank, tier in enumerate(self.ladder)}
+
+    def rank(self, tier: str) -> int:
+        """The place of a tier; "" is the lowest, at which everybody joins. Raises KeyError for a tier this version lacks."""
+        return self._ranks[tier] if tier else LOWEST
+
+    def name(self, tier: str) -> str:
+        """The tier's id, also of the one everybody joins at."""
+        return tier or self.ladder[LOWEST].id
+
+    def _clauses(self, words: Iterable[ConditionWords]) -> tuple[Clause, ...]:
+        return tuple(self.gauges.clause(condition) for condition in words)
+
+
+class Timeline:
+    """Which version is in force when: the latest activation whose `effective_from` is at or before the instant (None: from the
+    beginning; of two at the same instant the later one)."""
+
+    def __init__(self, activations: Sequence[tuple[datetime | None, Rules]]) -> None:
+        self.activations = tuple(activations)
+        self._only = self.activations[0][1] if len(self.activations) == 1 and self.activations[0][0] is None else None
+
+    def at(self, instant: datetime) -> Rules:
+        """The version in force. Raises LookupError when there is none."""
+        if self._only is not None:
+            return self._only
+        found: Rules | None = None
+        found_from: datetime | None = None
+        for effective_from, rules in self.activations:
+            if effective_from is None:
+                if found_from is None:
+                    found = rules
+            elif effective_from <= instant and (found_from is None or effective_from >= found_from):
+                found, found_from = rules, effective_from
+        if found is None:
+            raise LookupError(f"no programme version is in force at {instant.isoformat()}")
+        return found

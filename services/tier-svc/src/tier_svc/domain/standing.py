@@ -1,0 +1,129 @@
+"""The four judgements of domain.md 4: up after an activity, kept or lapsed at a period end, down after a refund. Pure: a standing, the
+values of the metrics and the rules go in, a move comes out. The one thing not to break: values are taken as of the day that each
+judgement names; who calls has to bring the right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from tier_svc.domain.conditions import first_that_holds, told, told_all
+from tier_svc.domain.ladder import LOWEST, Rules
+
+ONE_DAY = timedelta(days=1)
+
+Values = Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The tier a member holds. `tier` "" is the lowest one, held since enrolment; instants are UTC.
+
+    `restart`: the instant of the last lapse, where `spend_total` and `largest_order` start anew. `decided_on`: the day as of which the
+    present period was decided, and `restart_before`: `restart` as it stood before that decision (domain.md 4.3 b)."""
+
+    tier: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    held_since: date | None = None
+    restart: datetime | None = None
+    decided_on: date | None = None
+    restart_before: datetime | None = None
+
+    def visible(self) -> tuple[str, datetime | None, datetime | None]:
+        """What a correction is compared by (domain.md 2.3)."""
+        return self.tier, self.since, self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a judgement comes to: the new standing and why, with the values it was decided by."""
+
+    standing: Standing
+    rule: str
+    values: tuple[int, ...]
+    rules: Rules
+
+
+def last_day_before(rules: Rules, until: datetime) -> date:
+    """The last local day before a period end (domain.md 4.2)."""
+    return rules.calendar.day_of(until) - ONE_DAY
+
+
+def after_activity(rules: Rules, now: Standing, clock: datetime, values: Values) -> Move | None:
+    """Up at once (domain.md 4.1): the highest tier whose `reach` holds as of the day of the clock, if it lies above the present one."""
+    for rank in range(len(rules.ladder) - 1, rules.rank(now.tier), -1):
+        tier = rules.ladder[rank]
+        clause = first_that_holds(tier.reach, values)
+        if clause is not None:
+            raised = _decided_at_clock(rules, now, rank, clock)
+            return Move(raised, f"{tier.id} is reached: {told(clause, values)}", tuple(values), rules)
+    return None
+
+
+def after_end(rules: Rules, now: Standing, values: Values) -> Move:
+    """At `until` (domain.md 4.2): kept for another period, or lapsed, with counters that start anew there. `values` are as of the last
+    local day before `until`, `rules` those in force at `until`."""
+    assert now.until is not None
+    end, rank = now.until, rules.rank(now.tier)
+    tier = rules.ladder[rank]
+    decided_on = last_day_before(rules, end)
+    clause = first_that_holds(tier.keep, values)
+    if clause is not None or rules.on_lapse == "never":
+        kept = replace(_period(rules, now, rank, end), decided_on=decided_on, restart_before=now.restart)
+        return Move(kept, f"{tier.id} is kept: {told(clause or (), values)}", tuple(values), rules)
+    lower, why = rank - 1, "one step down"
+    if rules.on_lapse == "to_kept":
+        lower, why = _highest_kept(rules, rank, values)
+    lapsed = replace(_period(rules, now, lower, end), restart=end, decided_on=decided_on, restart_before=now.restart)
+    return Move(lapsed, f"{tier.id} is not kept: {told_all(tier.keep, values)}; {why}", tuple(values), rules)
+
+
+def after_refund(
+    rules: Rules, now: Standing, clock: datetime, values: Values, decided: Callable[[date, datetime | None], Values]
+) -> Move | None:
+    """Down, perhaps (domain.md 4.3). `values` are as of the day of the clock; `decided` fetches those as of the day on which the present
+    period was decided, with the counters as they stood before. A drop begins a period and is no lapse: counters run on."""
+    rank = rules.rank(now.tier)
+    if rank == LOWEST:
+        return None
+    tier = rules.ladder[rank]
+    if first_that_holds(tier.reach, values) is not None or first_that_holds(tier.keep, values) is not None:
+        return None
+    assert now.decided_on is not None
+    then = decided(now.decided_on, now.restart_before)
+    if first_that_holds(tier.reach, then) is not None or first_that_holds(tier.keep, then) is not None:
+        return None
+    lower, why = LOWEST, f"{rules.ladder[LOWEST].id} always holds"
+    for below in range(rank - 1, LOWEST, -1):
+        step = rules.ladder[below]
+        clause = first_that_holds(step.reach, values) or first_that_holds(step.keep, values)
+        if clause is not None:
+            lower, why = below, f"{step.id} holds: {told(clause, values)}"
+            break
+    failed = told_all((*tier.reach, *tier.keep), values)
+    rule = f"after the refund {tier.id} no longer holds: {failed}, nor as of {now.decided_on.isoformat()}; {why}"
+    return Move(_decided_at_clock(rules, now, lower, clock), rule, tuple(values), rules)
+
+
+def _highest_kept(rules: Rules, rank: int, values: Values) -> tuple[int, str]:
+    for below in range(rank - 1, LOWEST, -1):
+        tier = rules.ladder[below]
+        clause = first_that_holds(tier.keep, values)
+        if clause is not None:
+            return below, f"{tier.id} is: {told(clause, values)}"
+    return LOWEST, f"{rules.ladder[LOWEST].id} always is"
+
+
+def _decided_at_clock(rules: Rules, now: Standing, rank: int, clock: datetime) -> Standing:
+    today = rules.calendar.day_of(clock)
+    return replace(_period(rules, now, rank, clock), decided_on=today, restart_before=now.restart)
+
+
+def _period(rules: Rules, now: Standing, rank: int, since: datetime) -> Standing:
+    """A new period from `since`: `until` is the start of the local day that lies `validity` after the day of `since`."""
+    first = rules.calendar.day_of(since)
+    until = None if rank == LOWEST else rules.calendar.end_of_period(first, rules.validity_months)
+    held_since = now.held_since if rank == rules.rank(now.tier) else first
+    return replace(now, tier=rules.ladder[rank].id, since=since, until=until, held_since=held_since)

@@ -1,0 +1,300 @@
+"""One member's stream under judgement: takes what is numbered, in order, and keeps what comes of it until the batch is saved. Pure. The
+one thing not to break: the order of steps in `_arrive` and after it (ends on the way are judged before the activity is known; the activity
+is known before an end is judged again; its own rise comes last), because the worked examples of domain.md 4 depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from tier_svc.domain import judging_again
+from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
+from tier_svc.domain.facts import Fact, Kind, PeriodEnd
+from tier_svc.domain.ladder import Rules, Timeline
+from tier_svc.domain.measures import History, NeedsHistory, Sums
+from tier_svc.domain.orders import (
+    GROWTH_OF,
+    QUIET,
+    Deed,
+    LineWords,
+    Order,
+    RefundLineWords,
+    lines_that_do_not_qualify,
+)
+from tier_svc.domain.standing import Move, Standing, after_activity, after_end, after_refund, last_day_before
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A `day.closed` record as it applies to one partition: the instant at which the next day begins, and the versions known then."""
+
+    as_of: datetime
+    timeline: Timeline
+
+
+@dataclass(slots=True)
+class Past:
+    """A member's whole past from the store, for a judgement that the running sums cannot make."""
+
+    orders: list[Order]
+    deeds: list[Deed]
+    ends: list[PeriodEnd]  # ascending
+
+
+class Stream:
+    """A member. What is stored comes in by the constructor; what the batch changes is read off the attributes afterwards."""
+
+    __slots__ = (
+        "born_as_of", "changed", "clock", "deeds", "ends", "facts", "is_new", "last_end", "last_seq", "member_id", "orders", "ordinal",
+        "partition", "past", "path", "purchases", "standing", "sums", "touched", "undone_from",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        member_id: UUID,
+        partition: int,
+        *,
+        sums: Sums,
+        standing: Standing,
+        last_seq: int = 0,
+        clock: datetime | None = None,
+        born_as_of: datetime | None = None,
+        ordinal: int = 0,
+        last_end: datetime | None = None,
+        is_new: bool = True,
+        orders: dict[str, Order] | None = None,
+        past: Past | None = None,
+    ) -> None:
+        self.member_id = member_id
+        self.partition = partition
+        self.last_seq = last_seq
+        self.clock = clock
+        self.born_as_of = born_as_of  # the last day that had been closed when the stream began: it does not move this member
+        self.standing = standing
+        self.ordinal = ordinal
+        self.last_end = last_end
+        self.sums = sums
+        self.is_new = is_new
+        self.past = past
+        self.orders = orders if orders is not None else {}  # by order_id, as far as this batch asks for them
+        if past is not None:
+            self.orders.update((order.order_id, order) for order in past.orders)
+        self.touched = False
+        self.purchases: list[Order] = []
+        self.changed: dict[int, Order] = {}
+        self.deeds: list[Deed] = []
+        self.facts: list[Fact] = []
+        self.ends: list[PeriodEnd] = []
+        self.path: dict[datetime, str] = {}  # from when on which tier was held, as corrected
+        self.undone_from: datetime | None = None  # stored ends and path from here on are replaced
+
+    # what is fed
+
+    def close(self, close: Close) -> None:
+        """A day is closed: judge the ends up to it. The clock of a member without one due is moved when something is asked of it."""
+        until = self.standing.until
+        if until is not None and until <= close.as_of and (self.born_as_of is None or close.as_of > self.born_as_of):
+            if self.clock is None or close.as_of > self.clock:
+                self.clock = close.as_of
+            self.touched = True
+            self._judge_ends(close.as_of, self.last_seq, close.timeline)
+
+    def move_on(self, closed: datetime | None) -> None:
+        """The clock catches up with the last closed day before something numbered is taken."""
+        if closed is None or self.clock is None or closed <= self.clock:
+            return
+        if self.born_as_of is None or closed > self.born_as_of:
+            self.clock = closed
+
+    def decided(self, seq: int, time: datetime, timeline: Timeline) -> None:
+        """A decision about the member, or a type nobody knows: it is numbered and moves the clock, and judges the ends on the way."""
+        self._arrive(seq, time, timeline)
+
+    def purchase(
+        self, seq: int, time: datetime, day: date, timeline: Timeline, stamped: Rules, order_id: str, lines: Sequence[LineWords], amount: int
+    ) -> None:
+        """A sale. `stamped` is the version of its own time, which says what qualifies."""
+        self._arrive(seq, time, timeline)
+        assert self.clock is not None
+        ids, excluded = (), 0
+        if stamped.not_qualifying:
+            ids, excluded = lines_that_do_not_qualify(lines, stamped.not_qualifying)
+        order = Order(seq, order_id, time, day.toordinal(), self.clock, amount, amount, amount - excluded, 0, ids)
+        rules = self._today(timeline)
+        counted, growth = order.counted, order.growth
+        self._count(order.day, (counted, 1, growth, 0), True)
+        values = self.sums.values
+        values[GROWTH_TOTAL] += growth
+        restart = self.standing.restart
+        if restart is None or time >= restart:
+            values[SPEND_TOTAL] += counted
+            if counted > values[LARGEST_ORDER]:
+                values[LARGEST_ORDER] = counted
+        self.purchases.append(order)
+        self.orders[order_id] = order
+        self._after(seq, time, rules, timeline)
+
+    def deed(self, kind: str, seq: int, time: datetime, day: date, timeline: Timeline) -> None:
+        """Any other activity: sign_in, review, share, join, complaint, survey."""
+        self._arrive(seq, time, timeline)
+        assert self.clock is not None
+        rules = self._today(timeline)
+        deed = Deed(seq, time, day.toordinal(), self.clock, kind)
+        growth = GROWTH_OF.get(kind, 0)
+        self._count(deed.day, (0, 0, growth, 1 if kind == "complaint" else 0), kind not in QUIET)
+        self.sums.values[GROWTH_TOTAL] += growth
+        self.deeds.append(deed)
+        self._after(seq, time, rules, timeline)
+
+    def refund(
+        self, seq: int, time: datetime, day: date, timeline: Timeline, order_id: str, lines: Sequence[RefundLineWords], amount: int | None
+    ) -> None:
+        """Money given back. Ends on the way are judged before it is known; it judges no end again and never raises."""
+        order = self.orders.get(order_id)
+        if order is None:
+            raise ValueError(f"refund {seq} of order {order_id}, which is not this member's")
+        self._arrive(seq, time, timeline)
+        assert self.clock is not None
+        rules = self._today(timeline)
+        self.deeds.append(Deed(seq, time, day.toordinal(), self.clock, "refund"))
+        counted, growth, counts = order.counted, order.growth, order.counts
+        order.refund(lines, amount)
+        self.changed[order.seq] = order
+        less, less_growth = order.counted - counted, order.growth - growth
+        self._count(order.day, (less, int(order.counts) - int(counts), less_growth, 0), None)
+        values, restart = self.sums.values, self.standing.restart
+        values[GROWTH_TOTAL] += less_growth
+        if less and (restart is None or order.time >= restart):
+            values[SPEND_TOTAL] += less
+            if counted == values[LARGEST_ORDER]:
+                values[LARGEST_ORDER] = self.history().largest_since(restart)
+        before = self.standing
+        move = after_refund(rules, before, self.clock, values, lambda then, since: self._values_then(rules, then, since))
+        if move is not None:
+            self._take("lowered", seq, f"activity {seq}", self.clock, move)
+
+    # what is asked
+
+    def history(self) -> History:
+        """Everything so far, entry by entry. Raises NeedsHistory where the stored part is not at hand."""
+        if self.past is not None:
+            return History((self.past.orders, self.purchases), (self.past.deeds, self.deeds))
+        if not self.is_new:
+            raise NeedsHistory
+        return History((self.purchases,), (self.deeds,))
+
+    def values_as_of(self, rules: Rules, day: date) -> list[int]:
+        """The metrics as of a day that is not before the day of the running sums, with the present counters."""
+        return self._values(rules, day.toordinal())
+
+    def say(self, kind: Kind, holds_after: int, cause: str, at: datetime, move: Move, tier_from: str) -> None:
+        """One more fact, with the reason that the move carries."""
+        rules = move.rules
+        metrics = {name: move.values[slot] for slot, name in enumerate(rules.gauges.names) if slot in rules.slots_used}
+        self.ordinal += 1
+        self.facts.append(
+            Fact(
+                self.ordinal, holds_after, kind, rules.name(tier_from), rules.name(move.standing.tier), move.standing, at, cause,
+                move.rule, metrics, rules.version,
+            )
+        )  # fmt: skip
+
+    def sums_anew(self, rules: Rules) -> None:
+        """Add the running values up from the history, as of the day they stand at."""
+        sums = self.sums
+        if sums.as_of is None:
+            sums.values = [0] * (len(TOTALS) + len(rules.gauges.windows))
+        else:
+            sums.values = self.history().values(rules.gauges.windows, sums.as_of, self.standing.restart)
+            sums.covered_to = sums.as_of  # buckets for the windows of another version are not at hand
+        sums.windows = rules.gauges.windows
+
+    def counters_anew(self) -> None:
+        """Add up what restarts at a lapse, after a correction has moved that instant."""
+        sums = self.sums
+        assert sums.as_of is not None
+        anew = self.history().values((), sums.as_of, self.standing.restart)
+        sums.values[SPEND_TOTAL], sums.values[LARGEST_ORDER] = anew[SPEND_TOTAL], anew[LARGEST_ORDER]
+
+    # the steps of all
+
+    def _arrive(self, seq: int, time: datetime, timeline: Timeline) -> None:
+        """The number and the clock; ends on the way hold after the number before."""
+        self.last_seq = seq
+        self.touched = True
+        if self.clock is None or time > self.clock:
+            self.clock = time
+            until = self.standing.until
+            if until is not None and until <= time:
+                self._judge_ends(time, seq - 1, timeline)
+
+    def _judge_ends(self, clock: datetime, holds_after: int, timeline: Timeline) -> None:
+        """All period ends up to the clock, one after another (domain.md 4.2)."""
+        while (end := self.standing.until) is not None and end <= clock:
+            rules = timeline.at(end)
+            before = self.standing
+            values = self._values(rules, last_day_before(rules, end).toordinal())
+            move = after_end(rules, before, values)
+            self.ends.append(PeriodEnd(end, before))
+            self.last_end = end
+            if move.standing.restart != before.restart:
+                # Nothing that is known by now happened at or after the end: the counters begin at nothing.
+                self.sums.values[SPEND_TOTAL] = self.sums.values[LARGEST_ORDER] = 0
+            kept = move.standing.tier == before.tier
+            self._take("kept" if kept else "lapsed", holds_after, f"end {end.isoformat()}", end, move)
+
+    def _after(self, seq: int, time: datetime, rules: Rules, timeline: Timeline) -> None:
+        """What every activity but a refund ends with: ends judged again if it was late, then up at once."""
+        clock = self.clock
+        assert clock is not None
+        if self.last_end is not None and time < self.last_end and time < clock:
+            judging_again.judge_again(self, seq, time, timeline)
+        move = after_activity(rules, self.standing, clock, self.sums.values)
+        if move is not None:
+            self._take("raised", seq, f"activity {seq}", clock, move)
+
+    def _take(self, kind: Kind, holds_after: int, cause: str, at: datetime, move: Move) -> None:
+        before, self.standing = self.standing, move.standing
+        if move.standing.tier != before.tier:
+            assert move.standing.since is not None
+            self.path[move.standing.since] = move.standing.tier
+        self.say(kind, holds_after, cause, at, move, before.tier)
+
+    # values
+
+    def _today(self, timeline: Timeline) -> Rules:
+        """The version in force at the clock, with the running sums moved on to the day of the clock."""
+        assert self.clock is not None
+        rules = timeline.at(self.clock)
+        self._values(rules, rules.calendar.day_of(self.clock).toordinal())
+        return rules
+
+    def _values(self, rules: Rules, day: int) -> list[int]:
+        sums = self.sums
+        if sums.windows is not rules.gauges.windows:
+            if sums.windows != rules.gauges.windows:
+                self.sums_anew(rules)
+            sums.windows = rules.gauges.windows
+        if sums.as_of != day:
+            if sums.as_of is None or day <= sums.covered_to or self.is_new:
+                sums.advance(day)
+            else:
+                sums.as_of = day
+                sums.values = self.history().values(sums.windows, day, self.standing.restart)
+        return sums.values
+
+    def _values_then(self, rules: Rules, day: date, restart: datetime | None) -> Sequence[int]:
+        if restart == self.standing.restart and day.toordinal() == self.sums.as_of:
+            return self.sums.values
+        return self.history().values(rules.gauges.windows, day.toordinal(), restart)
+
+    def _count(self, day: int, counted: tuple[Any, ...], active: bool | None) -> None:
+        """Count on a day; `active`: whether this makes the day active (None: leaves it as it is)."""
+        newly = 0
+        if active and self.sums.watches_activity:
+            was = self.sums.is_active(day)
+            newly = int(not (self.history().is_active(day) if was is None else was))
+        self.sums.count(day, (*counted, newly), int(bool(active)))
