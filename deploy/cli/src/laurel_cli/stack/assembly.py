@@ -124,22 +124,23 @@ class Stack:
             if "prometheus" in chosen:
                 self._start_prometheus(say)
 
-    def down(self, say: Say = lambda _: None) -> None:
-        """Stop what this stack started, the last first; nothing is lost."""
+    def down(self, say: Say = lambda _: None) -> list[str]:
+        """Stop what this stack started, the last first; nothing is lost. The parts that ran."""
         if not self.home.exists():
-            say(f"there is no stack in {self.home.root}")
-            return
+            return []
         with self.home.locked():
-            stopped = self.pids()
+            stopped = list(self.pids())
             self._prometheus.stop()
             _all_at_once([service.stop for service in self._services.values()])
+            if set(stopped) & set(SERVICES):
+                say("the services have stopped")
             _all_at_once([self._kafka.stop, self._postgres.stop])
-            say(f"stopped: {', '.join(stopped) or 'nothing ran'}")
+        return stopped
 
-    def wipe(self) -> None:
+    def wipe(self, say: Say = lambda _: None) -> None:
         """Stop everything and delete the data directory."""
         if self.home.exists():
-            self.down()
+            self.down(say)
             shutil.rmtree(self.home.root)
 
     # One part at a time
@@ -206,6 +207,7 @@ class Stack:
             say("prometheus is not on PATH, so it is left out")
 
     def _start_services(self, names: list[str], say: Say) -> None:
+        self.home.set(services_began=True)
         for name in names:
             self._services[name].launch(self._environment_of(name))
         await_ready([self._services[name] for name in names], say)

@@ -77,7 +77,7 @@ class ServiceProcess:
         running = self.home.process(name)
         if running is not None and processes.is_alive(running):
             return
-        if find_spec(f"{self.service.package}.__main__") is None:
+        if not _can_be_run(self.service.package):
             raise StackError(f"{name} cannot be started: python -m {self.service.package} does not exist")
         refuse_if_taken(name, self.port)
         env = {**os.environ, "PYTHONUNBUFFERED": "1", **settings, "LAUREL_SERVICE_PORT": str(self.port)}
@@ -106,6 +106,13 @@ class ServiceProcess:
     def kill(self) -> None:
         """SIGKILL at once."""
         processes.kill_recorded(self.home, self.service.name)
+
+
+def _can_be_run(package: str) -> bool:
+    try:
+        return find_spec(f"{package}.__main__") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def await_ready(launched: list[ServiceProcess], say: Callable[[str], None]) -> None:

@@ -64,6 +64,8 @@ def agree(
         wanted = replace(wanted, partitions=_checked_partitions(partitions))
     if clock is not None and clock != stored.clock:
         wanted = replace(wanted, clock=clock, clock_offset_seconds=offset_seconds(clock))
+    if home.setting("services_began"):
+        _refuse_to_go_back(stored, wanted)
     if known:
         _refuse_contradictions(stored, wanted, running)
     home.set(settings=asdict(wanted))
@@ -92,15 +94,20 @@ def _refuse_contradictions(stored: Settings, wanted: Settings, running: set[str]
             f"this stack was made with {stored.partitions} partitions; the number is fixed when a programme starts. "
             "Wipe it (laurel reset), or give another LAUREL_HOME"
         )
-    if wanted.clock_offset_seconds < stored.clock_offset_seconds and wanted.clock != stored.clock and stored.clock:
-        raise StackError(
-            f"the business clock of this stack was set by --clock {stored.clock} and never goes back; "
-            "wipe the stack (laurel reset), or give another LAUREL_HOME"
-        )
     changed = (wanted.clock, wanted.days) != (stored.clock, stored.days)
     if changed and running & set(SERVICES):
         raise StackError(
             "services are running with another --clock or --days; stop them first (laurel down), then start again"
+        )
+
+
+def _refuse_to_go_back(stored: Settings, wanted: Settings) -> None:
+    """Once a service has run, the business clock may be moved forward only: days that have ended stay ended."""
+    if wanted.clock_offset_seconds < stored.clock_offset_seconds:
+        before = f"by --clock {stored.clock}" if stored.clock else "to the real time"
+        raise StackError(
+            f"the business clock of this stack was set {before} and never goes back; wipe the stack (laurel reset), "
+            "or give another LAUREL_HOME"
         )
 
 

@@ -1,0 +1,81 @@
+"""laurel up: start the stack, or what is missing of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from laurel_cli.console import DEFAULT_HOME, HomeOption, JsonOption, err, note, out, print_json
+
+
+def up(
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    port_base: Annotated[
+        int | None,
+        typer.Option(
+            "--port-base",
+            envvar="LAUREL_PORT_BASE",
+            help="First port; parts stand at fixed distances above it (member-svc +1, ... kafka +10, postgres +20).  "
+            "[default: as before, else 7400]",
+        ),
+    ] = None,
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            "--clock",
+            help="Begin at this business moment, e.g. 2018-01-02T00:00:00-05:00. Time runs on from there; it never "
+            "goes back. (default: as before, else the real time)",
+        ),
+    ] = None,
+    days: Annotated[
+        str | None,
+        typer.Option("--days", help="Who ends a business day: clock or command. (default: as before, else clock)"),
+    ] = None,
+    partitions: Annotated[
+        int | None,
+        typer.Option("--partitions", help="Partitions of each topic, fixed for the life of a stack. (default: 16)"),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="PART", help="Leave a part out (may be repeated).")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="PARTS", help="Start these parts only, e.g. kafka,postgres (may be repeated)."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the stack: PostgreSQL, Kafka, topics, the four services, and Prometheus if this machine has it.
+
+    Nothing but Python is needed: PostgreSQL and Java come from wheels, Kafka is fetched once (44 MB) and kept in the
+    user's cache. Parts that run are kept, dead ones are started again. LAUREL_DATABASE_URL (a superuser's DSN) and
+    KAFKA_BOOTSTRAP_SERVERS use servers of your own instead.
+    """
+    from laurel_cli.stack import Stack
+
+    began = time.monotonic()
+    stack = Stack(home, port_base)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        fetching = bar.add_task("fetching Kafka", visible=False)
+        stack.up(
+            only=_split(only) if only else None,
+            without=_split(without or []),
+            clock=clock,
+            days=days,
+            partitions=partitions,
+            say=note,
+            progress=lambda there, wanted: bar.update(fetching, completed=there, total=wanted, visible=there < wanted),
+        )
+    seconds = round(time.monotonic() - began, 1)
+    if as_json:
+        print_json({"home": stack.home.root, "seconds": seconds, "pids": stack.pids(), "urls": stack.urls()})
+    else:
+        out.print(f"The stack is up after {seconds} s: laurel status, laurel logs -f, laurel down.", highlight=False)
+
+
+def _split(words: list[str]) -> list[str]:
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
