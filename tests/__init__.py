@@ -1,0 +1,1 @@
+"""Tests of the whole; each service keeps none of its own."""

@@ -1,0 +1,1 @@
+"""What tests are made with: the independent model, reports, histories."""

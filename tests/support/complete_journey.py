@@ -38,7 +38,9 @@ def data_file() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "data" / "transactions.parquet"
 
 
-def load_baskets(category_of: Callable[[int], str] | None = None, households: Iterable[int] | None = None) -> list[Basket]:
+def load_baskets(
+    category_of: Callable[[int], str] | None = None, households: Iterable[int] | None = None
+) -> list[Basket]:
     """All baskets in stream order: (naive timestamp, basket id). Categories are `grocery` unless a function is given."""
     names = ["household_id", "store_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp"]
     table = pq.read_table(data_file(), columns=names)

@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.support.model_calendar import local_day, plus_months, start_of_day
-from tests.support.model_metrics import AsOf, Deed, Known, any_holds
 from tests.support.model_events import Event, Order, Refund, kind_of, on_day
+from tests.support.model_metrics import AsOf, Deed, Known, any_holds
 from tests.support.model_programme import LOWEST, Programme, Tier
 
 ONE_DAY = timedelta(days=1)

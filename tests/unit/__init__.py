@@ -1,0 +1,1 @@
+"""Tests without a broker or a database."""
