@@ -13,6 +13,7 @@ from campaign_svc.domain.conditions import Explained, Value
 from campaign_svc.domain.orders import Order
 
 Cause = Literal["activity", "standing"]
+AwardKind = Literal["points", "coupon"]
 
 # What became of a campaign whose tree held. A refusal by a limit says the limit: "per_member:1", "budget:10000".
 GRANTED = "granted"
@@ -60,13 +61,14 @@ class Award:
     """One thing that a campaign granted. `item` is its place in the campaign's `what`; `tier` the one that the limits count by;
     `said_number` the number under which it was said about the member."""
 
+    award_id: UUID
     member_id: UUID
     partition: int
     campaign_id: str
     cause: Cause
     number: int
     item: int
-    kind: str
+    kind: AwardKind
     points: int
     coupon: str | None
     order_id: str | None

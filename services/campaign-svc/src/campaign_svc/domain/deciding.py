@@ -5,7 +5,7 @@ member's own stream (and, for budgets, before it in the batch), so the result do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -86,6 +86,7 @@ class Foresight:
         self.steps: list[Step] = []
         self.recorded: list[Occasion] = []
         self.refunded: dict[tuple[UUID, str], Occasion] = {}
+        self.rated_again: list[Occasion] = []
 
     def go_along(self, member: Member, number: int, activity: Activity) -> None:
         """Take the member's next activity, and the standing facts that it brings into force."""
@@ -102,6 +103,24 @@ class Foresight:
         for standing in member.passed():
             if standing.kind == "raised":
                 self._raised(member, standing)
+
+    def rate_again(self, standing: Standing, occasions: Sequence[Occasion]) -> None:
+        """A fact came that holds for what has been decided already (a dead letter in tier-svc, replayed). `occasions` are the member's
+        that stand above `holds_after`: what they caused is judged again at the standing they should have had, and campaigns that
+        had not matched are decided now, for the cause they would have had."""
+        for occasion in occasions:
+            if occasion.cause != "activity" or occasion.ordinal >= standing.ordinal:
+                continue
+            occasion.tier, occasion.ordinal = standing.effective_to, standing.ordinal
+            self.rated_again.append(occasion)
+            ruleset = self._rules[occasion.version]
+            index = ruleset.fired_by(occasion.trigger)
+            if index is None:
+                continue
+            facts = occasion.facts_now(index.facts)
+            self.steps.append(JudgedAgain(occasion, ruleset, facts, "standing", standing.ordinal, standing.at))
+            if fired := [campaign for campaign in index.matching(facts) if campaign.id not in occasion.outcomes]:
+                self.steps.append(Fired(occasion, ruleset, facts, fired))
 
     def _fire(self, member: Member, number: int, activity: Activity) -> None:
         purchase = activity.data if activity.type == PURCHASE else None
@@ -176,11 +195,12 @@ class Settled:
 class Settling:
     """Limits, budgets and numbers, applied to the steps in their order. `given` counts earlier grants per member and campaign, `caused`
     holds the awards that stand of the orders judged again, `budgets` what was used of each when it was locked (None: not yet known, so
-    that every budget seems ample and `budgets_asked` says which must be locked)."""
+    that every budget seems ample and `budgets_asked` says which must be locked). `derive` makes an id from a cause."""
 
     given: Mapping[LimitKey, int]
     caused: Mapping[CauseKey, Sequence[Award]]
     said: Mapping[UUID, int]
+    derive: Callable[..., UUID]
     budgets: Mapping[str, int] | None = None
     result: Settled = field(default_factory=Settled)
     _counted: dict[LimitKey, int] = field(default_factory=dict)
@@ -239,11 +259,25 @@ class Settling:
                 self._counted[key] = self._counted.get(key, 0) + 1
         why = in_words(step.ruleset.explain(campaign, step.facts), held=True)
         for item, rule in enumerate(campaign.what):
+            cause = ("award", campaign.id, occasion.member_id, occasion.cause, occasion.number)
             award = Award(
-                occasion.member_id, occasion.partition, campaign.id, occasion.cause, occasion.number, item, rule.kind,
-                rule.points, rule.coupon, occasion.order_id, occasion.tier, occasion.version, occasion.at,
-                self._next_number(occasion.member_id), why,
-            )  # fmt: skip
+                award_id=self.derive(*cause, item) if item else self.derive(*cause),
+                member_id=occasion.member_id,
+                partition=occasion.partition,
+                campaign_id=campaign.id,
+                cause=occasion.cause,
+                number=occasion.number,
+                item=item,
+                kind=rule.kind,
+                points=rule.points,
+                coupon=rule.coupon,
+                order_id=occasion.order_id,
+                tier=occasion.tier,
+                version=occasion.version,
+                at=occasion.at,
+                said_number=self._next_number(occasion.member_id),
+                why=why,
+            )
             self.result.granted.append(award)
             self._awards_of(award.cause_key).append(award)
 

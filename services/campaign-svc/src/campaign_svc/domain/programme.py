@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from campaign_svc.domain.awards import AwardKind
 from campaign_svc.domain.catalogue import CATALOGUE, OPERATORS, TIER_FACTS, Fact, fact_named, needs_lines
 from campaign_svc.domain.conditions import Explained, Facts, Holds, Ladder, Node, compiled, explained, is_always
 from campaign_svc.domain.matching import Index
@@ -17,7 +18,7 @@ LEAVES_MAX = 200  # of one campaign
 
 class AwardRule(Protocol):
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> AwardKind: ...
     @property
     def points(self) -> int: ...
     @property
