@@ -8,9 +8,16 @@ from typing import Annotated
 
 import typer
 
+from laurel_cli.commands.day import day
+from laurel_cli.commands.dlq import dlq
 from laurel_cli.commands.down import down
+from laurel_cli.commands.export import export
+from laurel_cli.commands.import_ import import_files
 from laurel_cli.commands.logs import logs
+from laurel_cli.commands.programme import programme
+from laurel_cli.commands.resay import resay
 from laurel_cli.commands.reset import reset
+from laurel_cli.commands.settle import settle
 from laurel_cli.commands.status import status
 from laurel_cli.commands.up import up
 from laurel_cli.console import note
@@ -22,7 +29,10 @@ COMMANDS = (
     status,
     logs,
     reset,
+    resay,
+    settle,
 )
+GROUPS = (programme, day, dlq, export)
 
 app = typer.Typer(
     name="laurel",
@@ -52,6 +62,9 @@ def laurel(
 
 for command in COMMANDS:
     app.command()(command)
+app.command("import")(import_files)  # `import` cannot be a function's name
+for group in GROUPS:
+    app.add_typer(group)
 
 
 def main() -> None:

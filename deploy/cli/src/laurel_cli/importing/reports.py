@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -60,7 +60,7 @@ class NdjsonReports:
     """Files of one CloudEvents report per line. The lines go as they are; the door judges them. A report that names no member (a refund)
     goes by its order: should it overtake its purchase, it waits at the door."""
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self.total = sum(_lines_in(path) for path in paths)
 

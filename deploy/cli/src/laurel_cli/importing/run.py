@@ -36,6 +36,7 @@ class Plan:
 def run_import(
     source: Source,
     connect: Callable[[], MemberService],
+    *,
     file: JournalFile,
     journal: Journal,
     plan: Plan,
