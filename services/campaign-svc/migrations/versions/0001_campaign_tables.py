@@ -106,6 +106,7 @@ ACTIVATION = """
 CREATE TABLE activation (
   partition integer NOT NULL,
   version integer NOT NULL,
+  sha256 text NOT NULL,
   effective_from timestamptz,
   PRIMARY KEY (partition, version)
 )

@@ -50,6 +50,6 @@ async def _note_partitions(records: Sequence[Heard], store: CampaignStore) -> No
         if isinstance(data, DayClosed):
             days[record.partition] = max(data.as_of, days.get(record.partition, data.as_of))
         elif isinstance(data, ProgrammeActivated):
-            activations.append((record.partition, data.version, data.effective_from))
+            activations.append((record.partition, data.version, data.sha256, data.effective_from))
     await store.note_days(days)
     await store.note_activations(activations)

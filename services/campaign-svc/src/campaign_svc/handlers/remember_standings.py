@@ -71,7 +71,7 @@ def _standing(record: Heard, activations: Sequence[Activation]) -> Standing:
 
 def _version_at(at: datetime, partition: int, activations: Sequence[Activation]) -> int:
     """The version in force at an instant, as this partition was told (domain.md 6)."""
-    in_force = [v for p, v, since in activations if p == partition and (since is None or since <= at)]
+    in_force = [v for p, v, _, since in activations if p == partition and (since is None or since <= at)]
     if not in_force:
         raise Hold(f"no programme version is known to be in force at {at.isoformat()}")
     return in_force[-1]

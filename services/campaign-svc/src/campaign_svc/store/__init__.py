@@ -16,7 +16,9 @@ from campaign_svc.store.shelf import ProgrammeShelf
 from laurel_kit.hearing import Hold
 from laurel_kit.postgres import Said, Transaction
 
-Activation = tuple[int, int, datetime | None]  # partition, version, effective from (None: from the beginning)
+Activation = tuple[
+    int, int, str, datetime | None
+]  # partition, version, hash, effective from (None: from the beginning)
 
 
 class CampaignStore:
@@ -114,18 +116,23 @@ class CampaignStore:
         return dict(sizes) | {row.campaign_id: row.used for row in found}
 
     async def note_activations(self, activations: Sequence[Activation]) -> None:
+        """Raises Hold where an activated version is stored here as another document: nothing must be decided by that."""
         if activations:
             await self._tx.run(
                 statements.ACTIVATIONS_ADD,
-                partitions=[partition for partition, _, _ in activations],
-                versions=[version for _, version, _ in activations],
-                froms=[since for _, _, since in activations],
+                partitions=[partition for partition, _, _, _ in activations],
+                versions=[version for _, version, _, _ in activations],
+                hashes=[sha256 for _, _, sha256, _ in activations],
+                froms=[since for _, _, _, since in activations],
             )
+            other = (await self._tx.run(statements.ACTIVATIONS_OF_OTHERS)).first()
+            if other is not None:
+                raise Hold(f"programme version {other.version} is another document here than the one activated")
 
     async def activations(self, partitions: Iterable[int]) -> list[Activation]:
         """The activations of these partitions, those in force later behind."""
         found = await self._tx.run(statements.ACTIVATIONS_READ, partitions=sorted(set(partitions)))
-        return [(row.partition, row.version, row.effective_from) for row in found]
+        return [(row.partition, row.version, row.sha256, row.effective_from) for row in found]
 
     async def note_days(self, days: Mapping[int, datetime]) -> None:
         if days:

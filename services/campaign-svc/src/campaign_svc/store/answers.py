@@ -3,14 +3,14 @@ comes from the rows that the decision left, never from how things stand now."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from campaign_svc.domain.awards import Award, Emptied, Occasion, TakenBack
+from campaign_svc.domain.awards import Award, Occasion, TakenBack
 from campaign_svc.domain.programme import Ruleset
 from campaign_svc.store import rows
 from campaign_svc.store.shelf import ProgrammeShelf
@@ -18,21 +18,20 @@ from campaign_svc.store.statements import AWARD_COLUMNS, OCCASION_COLUMNS, PROGR
 from laurel_kit.postgres import Transaction
 
 PLACE_LAST = 2**62  # above every member_seq
-RESAY_PAGE = 1_000
 
-_BACK_COLUMNS = "a.back_cause, a.back_number, a.back_at, a.back_said_number, a.back_why"
+BACK_COLUMNS = "a.back_cause, a.back_number, a.back_at, a.back_said_number, a.back_why"
 
 MEMBER_EXISTS = text("SELECT 1 FROM member WHERE member_id = :member_id")
 
 # A member's awards, the newest number first.
 AWARDS_OF_MEMBER = text(f"""
-SELECT {AWARD_COLUMNS}, {_BACK_COLUMNS} FROM award a
+SELECT {AWARD_COLUMNS}, {BACK_COLUMNS} FROM award a
 WHERE a.member_id = :member_id AND a.said_number < :before ORDER BY a.said_number DESC LIMIT :limit
 """)
 
 # The awards that these causes granted.
 AWARDS_OF_CAUSES = text(f"""
-SELECT {AWARD_COLUMNS}, {_BACK_COLUMNS} FROM award a
+SELECT {AWARD_COLUMNS}, {BACK_COLUMNS} FROM award a
 WHERE a.member_id = :member_id AND (a.cause, a.number) IN (
   SELECT cause, number FROM unnest(CAST(:causes AS text[]), CAST(:numbers AS bigint[])) AS w(cause, number))
 ORDER BY a.said_number
@@ -64,16 +63,6 @@ FROM award GROUP BY campaign_id, kind ORDER BY campaign_id, kind
 
 MEMBERS_COUNT = text("SELECT count(*) AS members FROM member")
 
-# What has been said about members, in pages of members, so that it can be said again.
-SAID_OF_MEMBERS = text(f"""
-SELECT {AWARD_COLUMNS}, {_BACK_COLUMNS} FROM award a
-WHERE a.member_id = ANY(CAST(:members AS uuid[])) ORDER BY a.member_id, a.said_number
-""")
-MEMBERS_PAGE = text(
-    "SELECT member_id FROM member WHERE member_id > :after AND said_number > 0 ORDER BY member_id LIMIT :limit"
-)
-EMPTIED_LIST = text("SELECT campaign_id, budget, partition, version, at FROM emptied ORDER BY campaign_id, budget")
-
 
 @dataclass(frozen=True, slots=True)
 class KeptAward:
@@ -83,7 +72,7 @@ class KeptAward:
     taken_back: TakenBack | None
 
 
-def _kept(row: Any) -> KeptAward:
+def kept_award(row: Any) -> KeptAward:
     award = rows.award(row)
     if row.back_said_number is None:
         return KeptAward(award, None)
@@ -104,7 +93,7 @@ class Answers:
 
     async def awards(self, member_id: UUID, *, before: int, limit: int) -> list[KeptAward]:
         found = await self._tx.run(AWARDS_OF_MEMBER, member_id=member_id, before=before, limit=limit)
-        return [_kept(row) for row in found]
+        return [kept_award(row) for row in found]
 
     async def awards_of(self, member_id: UUID, occasions: Sequence[Occasion]) -> dict[tuple[str, int], list[KeptAward]]:
         """The awards of these occasions, by kind and number of the cause."""
@@ -115,7 +104,7 @@ class Answers:
             numbers=[occasion.number for occasion in occasions],
         )
         awards: dict[tuple[str, int], list[KeptAward]] = {}
-        for kept in map(_kept, found):
+        for kept in map(kept_award, found):
             awards.setdefault((kept.award.cause, kept.award.number), []).append(kept)
         return awards
 
@@ -151,20 +140,3 @@ class Answers:
 
     async def members_count(self) -> int:
         return int((await self._tx.run(MEMBERS_COUNT)).scalar_one())
-
-    async def said_of(self, members: Sequence[UUID]) -> list[KeptAward]:
-        return [_kept(row) for row in await self._tx.run(SAID_OF_MEMBERS, members=list(members))]
-
-    async def members_said(self) -> AsyncIterator[list[UUID]]:
-        """All members about whom anything was said, in pages."""
-        after = UUID(int=0)
-        while True:
-            page = [row.member_id for row in await self._tx.run(MEMBERS_PAGE, after=after, limit=RESAY_PAGE)]
-            if not page:
-                return
-            yield page
-            after = page[-1]
-
-    async def emptied(self) -> list[Emptied]:
-        found = await self._tx.run(EMPTIED_LIST)
-        return [Emptied(row.campaign_id, row.budget, row.partition, row.version, row.at) for row in found]

@@ -18,6 +18,8 @@ ON CONFLICT DO NOTHING
 """)
 
 PROGRAMMES_LIST = text("SELECT version, sha256, loaded_at FROM programme ORDER BY version")
+# What a version must be, where it has been activated.
+ACTIVATED_HASH = text("SELECT sha256 FROM activation WHERE version = :version LIMIT 1")
 PROGRAMME_ROW = text("SELECT version, sha256, loaded_at FROM programme WHERE version = :version")
 
 
@@ -48,6 +50,9 @@ class ProgrammeStore:
         if row.sha256 == sha256 and budgets:
             await self._tx.run(BUDGETS_ADD, campaigns=sorted(budgets))
         return LoadedProgramme(row.version, row.sha256, row.loaded_at)
+
+    async def activated_hash(self, version: int) -> str | None:
+        return (await self._tx.run(ACTIVATED_HASH, version=version)).scalar_one_or_none()
 
     async def all(self) -> list[LoadedProgramme]:
         found = await self._tx.run(PROGRAMMES_LIST)

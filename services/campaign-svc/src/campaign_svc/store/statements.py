@@ -142,14 +142,19 @@ ON CONFLICT DO NOTHING
 """)
 
 ACTIVATIONS_ADD = text("""
-INSERT INTO activation (partition, version, effective_from)
-SELECT * FROM unnest(CAST(:partitions AS integer[]), CAST(:versions AS integer[]), CAST(:froms AS timestamptz[]))
+INSERT INTO activation (partition, version, sha256, effective_from)
+SELECT * FROM unnest(CAST(:partitions AS integer[]), CAST(:versions AS integer[]), CAST(:hashes AS text[]), CAST(:froms AS timestamptz[]))
 ON CONFLICT DO NOTHING
 """)
 
 ACTIVATIONS_READ = text("""
-SELECT partition, version, effective_from FROM activation WHERE partition = ANY(CAST(:partitions AS integer[]))
+SELECT partition, version, sha256, effective_from FROM activation WHERE partition = ANY(CAST(:partitions AS integer[]))
 ORDER BY partition, effective_from NULLS FIRST, version
+""")
+
+# A version that is in force somewhere, stored here as another document.
+ACTIVATIONS_OF_OTHERS = text("""
+SELECT DISTINCT a.version FROM activation a JOIN programme p ON p.version = a.version AND p.sha256 <> a.sha256 ORDER BY 1
 """)
 
 DAYS_MOVE = text("""
@@ -159,7 +164,7 @@ ON CONFLICT (partition) DO UPDATE SET as_of = greatest(partition_day.as_of, excl
 """)
 
 PROGRAMMES_READ = text(
-    "SELECT version, CAST(document AS text) AS document FROM programme WHERE version = ANY(CAST(:versions AS integer[]))"
+    "SELECT version, sha256, CAST(document AS text) AS document FROM programme WHERE version = ANY(CAST(:versions AS integer[]))"
 )
 
 # A dead letter of a numbered topic was given up: its number counts as passed.

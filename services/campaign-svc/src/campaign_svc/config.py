@@ -1,0 +1,27 @@
+"""Settings, frozen, read once; seen by main only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from laurel_kit.settings import KitSettings, integer
+
+POOL_SIZE = 8
+BATCH_RECORDS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What campaign-svc needs to run."""
+
+    kit: KitSettings
+    batch_records_max: int
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> Settings:
+        """From the environment. Raises SettingsError."""
+        return cls(
+            kit=KitSettings.read(env),
+            batch_records_max=integer(env, "LAUREL_BATCH_RECORDS_MAX", BATCH_RECORDS_MAX, low=1, high=10_000),
+        )
