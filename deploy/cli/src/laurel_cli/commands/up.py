@@ -10,42 +10,49 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from laurel_cli.console import DEFAULT_HOME, HomeOption, JsonOption, err, note, out, print_json
 
+PortBaseOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port-base",
+        envvar="LAUREL_PORT_BASE",
+        help="First port; parts stand at fixed distances above it: member-svc +1, points-svc +2, tier-svc +3, "
+        "campaign-svc +4, kafka +10 and +11, postgres +20, prometheus +30. (default: as before, else 7400)",
+    ),
+]
+ClockOption = Annotated[
+    str | None,
+    typer.Option(
+        "--clock",
+        help="Begin at this business moment, e.g. 2018-01-02T00:00:00-05:00. Time runs on from there, also while the "
+        "stack is down; it never goes back. (default: as before, else the real time)",
+    ),
+]
+DaysOption = Annotated[
+    str | None,
+    typer.Option("--days", help="Who ends a business day: clock or command. (default: as before, else clock)"),
+]
+PartitionsOption = Annotated[
+    int | None,
+    typer.Option("--partitions", help="Partitions of each topic, fixed for the life of a stack. (default: 16)"),
+]
+WithoutOption = Annotated[
+    list[str] | None, typer.Option("--without", metavar="PART", help="Leave a part out (may be repeated).")
+]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="PARTS", help="Start these parts only, e.g. kafka,postgres (may be repeated)."),
+]
+
 
 def up(
     *,
     home: HomeOption = DEFAULT_HOME,
-    port_base: Annotated[
-        int | None,
-        typer.Option(
-            "--port-base",
-            envvar="LAUREL_PORT_BASE",
-            help="First port; parts stand at fixed distances above it (member-svc +1, ... kafka +10, postgres +20).  "
-            "[default: as before, else 7400]",
-        ),
-    ] = None,
-    clock: Annotated[
-        str | None,
-        typer.Option(
-            "--clock",
-            help="Begin at this business moment, e.g. 2018-01-02T00:00:00-05:00. Time runs on from there; it never "
-            "goes back. (default: as before, else the real time)",
-        ),
-    ] = None,
-    days: Annotated[
-        str | None,
-        typer.Option("--days", help="Who ends a business day: clock or command. (default: as before, else clock)"),
-    ] = None,
-    partitions: Annotated[
-        int | None,
-        typer.Option("--partitions", help="Partitions of each topic, fixed for the life of a stack. (default: 16)"),
-    ] = None,
-    without: Annotated[
-        list[str] | None, typer.Option("--without", metavar="PART", help="Leave a part out (may be repeated).")
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="PARTS", help="Start these parts only, e.g. kafka,postgres (may be repeated)."),
-    ] = None,
+    port_base: PortBaseOption = None,
+    clock: ClockOption = None,
+    days: DaysOption = None,
+    partitions: PartitionsOption = None,
+    without: WithoutOption = None,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start the stack: PostgreSQL, Kafka, topics, the four services, and Prometheus if this machine has it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,8 @@ FETCHERS = 8
 # Seconds without an answer before a fetch is given up (per request, not per jar).
 FETCH_LIMIT_SECONDS = 30
 _SHA256_DIGITS = 64
+# A coordinate becomes a part of a path and of an address, so nothing that could leave its place is let through.
+_COORDINATE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Progress = Callable[[int, int], None]
 
@@ -61,7 +64,7 @@ def parse_lock(text: str) -> list[Jar]:
         if not words or line.startswith("#"):
             continue
         coordinates = words[0].split(":")
-        if len(words) != 2 or len(coordinates) != 3 or not all(coordinates):
+        if len(words) != 2 or len(coordinates) != 3 or not all(map(_COORDINATE.fullmatch, coordinates)):
             raise StackError(f"kafka_jars.lock line {number}: expected 'group:artifact:version sha256', got {line!r}")
         if len(words[1]) != _SHA256_DIGITS or not set(words[1]) <= set(hexdigits.lower()):
             raise StackError(f"kafka_jars.lock line {number}: {words[1]!r} is not a SHA-256 in lower-case hex")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -10,6 +12,10 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from . import broker
 from .databases import wait_for
 from .errors import StackError
+from .processes import POLL_SECONDS
+
+# Milliseconds on one node, a second or two on a cluster.
+VISIBLE_LIMIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -40,31 +46,42 @@ def ensure_topics(bootstrap: str, topics: list[Topic]) -> list[str]:
     """Make what is missing; the names made. Refuses a topic that exists with another number of partitions."""
     try:
         return wait_for(_ensure(bootstrap, topics))
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, TimeoutError) as error:
         raise StackError(f"cannot make the topics on {bootstrap}: {error!r}") from error
 
 
 async def _ensure(bootstrap: str, topics: list[Topic]) -> list[str]:
     admin = await broker.connect(bootstrap)
     try:
-        existing = {
-            found["topic"]: len(found["partitions"])
-            for found in await admin.describe_topics()
-            if not found["error_code"]
-        }
+        existing = await _partition_counts(admin)
         _refuse_other_counts(topics, existing)
         missing = [topic for topic in topics if topic.name not in existing]
-        if not missing:
-            return []
-        answer = await admin.create_topics([_new(topic) for topic in missing])
-        for name, code, *rest in answer.topic_errors:
-            if code and for_code(code) is not TopicAlreadyExistsError:
-                raise StackError(
-                    f"Kafka does not make the topic {name}: {rest[0] if rest else for_code(code).__name__}"
-                )
+        if missing:
+            answer = await admin.create_topics([_new(topic) for topic in missing])
+            for name, code, *rest in answer.topic_errors:
+                if code and for_code(code) is not TopicAlreadyExistsError:
+                    raise StackError(f"Kafka refuses the topic {name}: {rest[0] if rest else for_code(code).__name__}")
+            await _await_visible(admin, topics)
         return [topic.name for topic in missing]
     finally:
         await admin.close()
+
+
+async def _partition_counts(admin: Any) -> dict[str, int]:
+    """Topics that the broker knows by now, with their number of partitions."""
+    found = await admin.describe_topics()
+    return {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
+
+
+async def _await_visible(admin: Any, topics: list[Topic]) -> None:
+    """A topic is made when the controller has written it; brokers learn of it a moment later."""
+    async with asyncio.timeout(VISIBLE_LIMIT_SECONDS):
+        while True:
+            existing = await _partition_counts(admin)
+            if all(topic.name in existing for topic in topics):
+                _refuse_other_counts(topics, existing)
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _new(topic: Topic) -> NewTopic:
