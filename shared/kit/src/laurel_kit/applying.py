@@ -3,8 +3,6 @@ not to break: a transaction takes exactly [cursor, next) of each partition, comp
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +10,22 @@ from typing import Generic, TypeVar
 
 from laurel_kit import crash, negative_control, sql
 from laurel_kit.decoding import Decoding, Unreadable, number_of
-from laurel_kit.failures import CONTENTION_ATTEMPTS_MAX, CONTENTION_PAUSE_SECONDS, Gap, Stale, Verdict, verdict_of
+from laurel_kit.failures import DeadLettersTooMany, Gap, Stale, again_on_contention
 from laurel_kit.hearing import Heard, Hearing, Record, Span
 from laurel_kit.postgres import POOL_WAIT_PATIENT_SECONDS, Database, Transaction
 from laurel_kit.telemetry import KitMetrics
 
 S = TypeVar("S")
 Lane = tuple[str, int]
+Place = tuple[str, int, int]
 
 # Gives up a key's number in the handler's own books, so that the next number is fresh: (store, topic, key, number).
 SkipNumber = Callable[[S, str, bytes, int], Awaitable[None]]
 
 BEHIND = "behind_a_dead_letter"
+# More than 5 % of 1000 is no poison but a defect, ours or the sayer's: the lane stops. Kept small enough to look at one by one.
+DEAD_LETTERS_MAX = 50
+DEAD_LETTERS_WINDOW_RECORDS = 1_000
 
 
 @dataclass(slots=True)
@@ -31,9 +33,9 @@ class Work:
     """Records on their way into one transaction: what was heard per topic, what could not be read, and the spans they cover."""
 
     spans: list[Span]
+    source: Sequence[Record]
     heard: dict[str, list[Heard]] = field(default_factory=dict)
     unreadable: list[tuple[Record, Unreadable]] = field(default_factory=list)
-    records: int = 0
 
 
 class Applier(Generic[S]):
@@ -75,13 +77,7 @@ class Applier(Generic[S]):
         a cursor that does not exist stands at 0. Raises Stale, Gap, or whatever a handler raises; then nothing has happened."""
         work = self.read(records, starts or {})
         crash.at("C2")
-        for attempt in range(1, CONTENTION_ATTEMPTS_MAX + 1):
-            try:
-                return await self._apply_once(work)
-            except Exception as error:
-                if verdict_of(error) is not Verdict.CONTENTION or attempt == CONTENTION_ATTEMPTS_MAX:
-                    raise
-                await asyncio.sleep(random.uniform(0.5, 1.0) * CONTENTION_PAUSE_SECONDS * 2**attempt)
+        await again_on_contention(lambda: self._apply_once(work))
 
     async def _apply_once(self, work: Work) -> None:
         began = time.perf_counter()
@@ -92,12 +88,12 @@ class Applier(Generic[S]):
             any_parked = await self._lock_cursors(tx, work.spans)
             crash.at("C4")
             if any_parked or work.unreadable:
-                work = await self._set_aside(tx, work, any_parked)
+                work = await self._set_aside(tx, work)
             await self.run_handlers(tx, work.heard)
             crash.at("C6")
             await self._move_cursors(tx, work.spans)
             dead = list(tx.dead_letters)
-        self.metrics.applied(work.spans, work.records, time.perf_counter() - began)
+        self.metrics.applied(work.spans, len(work.source), time.perf_counter() - began)
         for letter in dead:
             self.metrics.dead_letters.labels(letter.topic, letter.reason).inc()
 
@@ -115,14 +111,14 @@ class Applier(Generic[S]):
         lanes: dict[Lane, list[Record]] = {}
         for record in records:
             lanes.setdefault((record.topic, record.partition), []).append(record)
-        work = Work(spans=[], records=len(records))
+        work = Work(spans=[], source=records)
         for (topic, partition), ours in sorted(lanes.items()):
             first, last = ours[0].offset, ours[-1].offset
             start = starts.get((topic, partition), first)
             if topic not in self.holes_allowed and (first != start or last - first + 1 != len(ours)):
                 raise Gap(f"{topic}/{partition}: {len(ours)} records for the offsets [{start}, {last + 1})")
             work.spans.append(Span(topic, partition, start, last + 1))
-            read = self._decoding.raw if topic in self._raw_topics else self._decoding.heard
+            read = self._read_of(topic)
             heard = work.heard.setdefault(topic, [])
             for record in ours:
                 result = read(record)
@@ -131,6 +127,13 @@ class Applier(Generic[S]):
                 else:
                     work.unreadable.append((record, result))  # type: ignore[arg-type]
         return work
+
+    def read_one(self, record: Record) -> Heard | Unreadable:
+        """One record, decoded as its topic's hearing wants it."""
+        return self._read_of(record.topic)(record)
+
+    def _read_of(self, topic: str) -> Callable[[Record], Heard | Unreadable]:
+        return self._decoding.raw if topic in self._raw_topics else self._decoding.heard
 
     async def _lock_cursors(self, tx: Transaction, spans: Sequence[Span]) -> bool:
         """Lock the cursors ascending and compare them. Returns whether any key of this group is parked."""
@@ -161,6 +164,71 @@ class Applier(Generic[S]):
             offsets=[span.next_offset for span in spans],
         )
 
-    async def _set_aside(self, tx: Transaction, work: Work, any_parked: bool) -> Work:
-        """The slow path: dead letters for what cannot be read and for what stands behind a dead letter of its key."""
-        raise NotImplementedError
+    async def _set_aside(self, tx: Transaction, work: Work) -> Work:
+        """The slow path: dead letters for what cannot be read and for what stands behind a dead letter of its key. Reads the parked
+        keys in a statement of its own after the lock, because a replay may have emptied them while we waited for it."""
+        keys = {record.key for record in work.source if record.key is not None}
+        topics = [span.topic for span in work.spans]
+        rows = (await tx.run(sql.PARKED_READ, grp=self.group, topics=topics, keys=list(keys))).all()
+        parked = {(row.topic, row.key) for row in rows}
+        why = {(r.topic, r.partition, r.offset): reason for r, reason in work.unreadable}
+        behind: set[Place] = set()
+        for record in work.source:
+            place = (record.topic, record.partition, record.offset)
+            parks = self.parks(record)
+            reason = why.get(place)
+            if reason is None and (not parks or (record.topic, record.key) not in parked):
+                continue
+            if reason is None:
+                behind.add(place)
+                reason = Unreadable(BEHIND, "")
+            await self._write_dead_letter(tx, record, reason)
+            if parks and record.key is not None:
+                parked.add((record.topic, record.key))
+        heard = {
+            topic: [one for one in ours if (one.topic, one.partition, one.offset) not in behind]
+            for topic, ours in work.heard.items()
+        }
+        return Work(work.spans, work.source, heard, work.unreadable)
+
+    def parks(self, record: Record) -> bool:
+        """Whether what comes later for this record's key must wait behind it: on every topic of ours, where keys are numbered."""
+        return record.key is not None and self._is_ours(record.topic)
+
+    def _is_ours(self, topic: str) -> bool:
+        return topic not in self.holes_allowed and topic not in self._raw_topics
+
+    async def apply_dead(self, record: Record, start: int, reason: Unreadable) -> None:
+        """One transaction that moves the cursor over one record and sets it aside."""
+        spans = [Span(record.topic, record.partition, start, record.offset + 1)]
+        async with self.database.transaction(
+            spans=spans, group=self.group, pool_wait_seconds=POOL_WAIT_PATIENT_SECONDS
+        ) as tx:
+            await self._lock_cursors(tx, spans)
+            await self._write_dead_letter(tx, record, reason)
+            await self._move_cursors(tx, spans)
+        self.metrics.applied(spans, 1, 0.0)
+        self.metrics.dead_letters.labels(record.topic, reason.reason).inc()
+
+    async def _write_dead_letter(self, tx: Transaction, record: Record, why: Unreadable) -> None:
+        """Raises DeadLettersTooMany where a lane of ours would have more than its share, and for a record about a whole partition:
+        neither is poison, both are a defect that a person must look at."""
+        if self._is_ours(record.topic) and why.reason != BEHIND:
+            if record.key is None:
+                raise DeadLettersTooMany(f"a record about the whole partition cannot be applied: {why.detail}")
+            open_before = await tx.run(
+                sql.DEAD_LETTERS_RECENT, grp=self.group, topic=record.topic, partition=record.partition,
+                since=record.offset - DEAD_LETTERS_WINDOW_RECORDS, behind=BEHIND,
+            )  # fmt: skip
+            pending = sum(
+                d.topic == record.topic and d.partition == record.partition and d.reason != BEHIND
+                for d in tx.dead_letters
+            )
+            if open_before.scalar_one() + pending >= DEAD_LETTERS_MAX:
+                raise DeadLettersTooMany(
+                    f"more than {DEAD_LETTERS_MAX} dead letters in {DEAD_LETTERS_WINDOW_RECORDS} records: {why.detail}"
+                )
+        await tx.dead_letter(
+            topic=record.topic, partition=record.partition, offset=record.offset, key=record.key, value=record.value,
+            reason=why.reason, detail=why.detail, number=number_of(record), headers=record.headers, parks=self.parks(record),
+        )  # fmt: skip

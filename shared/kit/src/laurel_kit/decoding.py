@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+
 from laurel_contracts import registry
 from laurel_contracts.envelope import HEADER_NUMBER, HEADER_TYPE, Event
-
 from laurel_kit.hearing import Heard, Record
 
 NUMBER_DIGITS_MAX = 18  # what fits a bigint
@@ -103,6 +103,7 @@ class Decoding:
             type_name, number = headers_of(record)
         except ValueError:
             type_name = number = None
+        event: Any = None
         return Heard(
-            record.topic, record.partition, record.offset, record.key, number, type_name or "", None, record.value
-        )  # type: ignore[arg-type]
+            record.topic, record.partition, record.offset, record.key, number, type_name or "", event, record.value
+        )

@@ -3,12 +3,19 @@ infrastructure never becomes a dead letter; in doubt it is infrastructure, becau
 
 from __future__ import annotations
 
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
 from enum import Enum
+from typing import TypeVar
 
 import asyncpg
+from aiokafka.errors import KafkaError
 from sqlalchemy import exc as sa
 
 from laurel_kit.hearing import BrokenNumbers, Hold
+
+T = TypeVar("T")
 
 CONTENTION_ATTEMPTS_MAX = 5
 CONTENTION_PAUSE_SECONDS = 0.02  # doubled per attempt, with jitter: at most some 0.6 s in all
@@ -27,6 +34,10 @@ class Stale(Exception):
 
 class Gap(Exception):
     """Records are missing between two offsets of a topic that has no holes."""
+
+
+class DeadLettersTooMany(Exception):
+    """More dead letters than poison explains: a defect, ours or the sayer's."""
 
 
 class Verdict(Enum):
@@ -63,7 +74,7 @@ def verdict_of(error: Exception) -> Verdict:
     """What must happen after `error` came out of a transaction."""
     if isinstance(error, Hold):
         return Verdict.HOLD
-    if isinstance(error, (BrokenNumbers, Gap)):
+    if isinstance(error, (BrokenNumbers, Gap, DeadLettersTooMany)):
         return Verdict.HALT
     if isinstance(error, Stale):
         return Verdict.STALE
@@ -79,16 +90,22 @@ def verdict_of(error: Exception) -> Verdict:
     return Verdict.DATA
 
 
+_INFRASTRUCTURE = (
+    PoolBusy, KafkaError, OSError, TimeoutError, MemoryError, sa.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError,
+)  # fmt: skip
+
+
 def _is_infrastructure(error: Exception) -> bool:
-    return isinstance(
-        error,
-        (
-            PoolBusy,
-            OSError,
-            TimeoutError,
-            MemoryError,
-            sa.SQLAlchemyError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-        ),
-    )
+    return isinstance(error, _INFRASTRUCTURE)
+
+
+async def again_on_contention(work: Callable[[], Awaitable[T]]) -> T:
+    """Do `work`, and again when two transactions stood in each other's way: at most 5 times, with growing, uneven pauses."""
+    for attempt in range(1, CONTENTION_ATTEMPTS_MAX):
+        try:
+            return await work()
+        except Exception as error:
+            if verdict_of(error) is not Verdict.CONTENTION:
+                raise
+        await asyncio.sleep(random.uniform(0.5, 1.0) * CONTENTION_PAUSE_SECONDS * 2**attempt)
+    return await work()

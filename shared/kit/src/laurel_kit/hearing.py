@@ -9,7 +9,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from laurel_contracts.envelope import Event
-
 from laurel_kit import negative_control
 
 S = TypeVar("S")

@@ -1,101 +1,36 @@
-"""The HTTP frame of every service: health, metrics, progress, dead letters, and errors as RFC 9457 problems. The one thing not to break:
-an answer never shows what went wrong inside; it shows a request id, under which the log has it."""
+"""The HTTP frame of every service: health, metrics, progress and dead letters, around the service's own routers. The one thing not to
+break: the routes and error shapes are the same in all services."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import Any
 
-import msgspec
-import structlog
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, FastAPI
 
-from laurel_kit.failures import PoolBusy
+from laurel_kit import routes
+from laurel_kit.applying import Applier
+from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
+from laurel_kit.problems import Problem, handle_errors, problem_response
+from laurel_kit.reading import Reader
+from laurel_kit.routes import CountWaiting, Resay
 from laurel_kit.telemetry import KitMetrics
 from laurel_kit.web_frame import BodyLimit, RequestIds
 
-if TYPE_CHECKING:
-    from laurel_kit.applying import Applier
-    from laurel_kit.outbox import Relay
-    from laurel_kit.reading import Reader
-
-PROBLEM_MEDIA_TYPE = "application/problem+json"
 BODY_BYTES_MAX = 1 * 1024 * 1024
 ACTIVITIES_BODY_BYTES_MAX = 8 * 1024 * 1024  # a thousand reports with their lines
-RETRY_AFTER_SECONDS = 1
 
-log = structlog.get_logger(__name__)
-
-Resay = Callable[[UUID | None], Awaitable[int]]
-CountWaiting = Callable[[], Awaitable[int]]
-
-
-class Problem(Exception):
-    """A refusal as the caller sees it. `type` is a short word (`no_programme`); `extra` are further members of the document."""
-
-    def __init__(self, status: int, type: str, title: str, detail: str = "", **extra: Any) -> None:
-        super().__init__(f"{status} {type}: {detail or title}")
-        self.status = status
-        self.type = type
-        self.title = title
-        self.detail = detail
-        self.extra = extra
-        self.headers: dict[str, str] = {}
-
-
-def problem_response(
-    status: int, type: str, title: str, detail: str = "", headers: dict[str, str] | None = None, **extra: Any
-) -> Response:
-    """A problem document."""
-    document: dict[str, Any] = {"type": type, "title": title, "status": status}
-    if detail:
-        document["detail"] = detail
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
-    if request_id:
-        document["request_id"] = request_id
-    return Response(
-        msgspec.json.encode(document | extra, enc_hook=str), status, headers=headers, media_type=PROBLEM_MEDIA_TYPE
-    )
-
-
-async def _on_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return problem_response(error.status, error.type, error.title, error.detail, headers=error.headers, **error.extra)
-
-
-async def _on_invalid(_request: Request, error: Exception) -> Response:
-    """What cannot be parsed is 400, what can be parsed but not accepted is 422; the caller's own values are not echoed."""
-    assert isinstance(error, RequestValidationError)
-    errors = [
-        {"path": ".".join(str(part) for part in item["loc"]), "reason": item["msg"], "rule": item["type"]}
-        for item in error.errors()
-    ]
-    unparsed = any(item["rule"] == "json_invalid" for item in errors)
-    if unparsed:
-        return problem_response(400, "malformed", "The body is not valid JSON", errors=errors)
-    return problem_response(422, "invalid", "The request is not valid", errors=errors)
-
-
-async def _on_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    word = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "refused")
-    return problem_response(error.status_code, word, str(error.detail), headers=dict(error.headers or {}))
-
-
-async def _on_busy(_request: Request, _error: Exception) -> Response:
-    return problem_response(
-        503, "busy", "The database is busy", "Try again.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
-    )
-
-
-async def _on_unknown(_request: Request, error: Exception) -> Response:
-    log.error("a request failed", exc_info=error)
-    return problem_response(500, "internal", "Something went wrong here", "The log has it under the request id.")
+__all__ = [
+    "ACTIVITIES_BODY_BYTES_MAX",
+    "BODY_BYTES_MAX",
+    "CountWaiting",
+    "Problem",
+    "Resay",
+    "create_app",
+    "problem_response",
+]
 
 
 def create_app(
@@ -113,28 +48,29 @@ def create_app(
     body_bytes_max: int = BODY_BYTES_MAX,
     version: str = "0.1.0",
 ) -> FastAPI:
-    """The service's HTTP application. `applier` (or the reader's) gives the dead-letter routes something to replay with;
-    `app.state.database` is the database."""
-    from laurel_kit import routes
-
-    app = FastAPI(title=name, version=version, docs_url="/docs", redoc_url=None)
+    """The service's HTTP application. `applier` (or the reader's) is what the dead-letter routes replay with; without either there are
+    none. `app.state.database` is the database."""
+    app = FastAPI(title=name, version=version, redoc_url=None)
     app.state.database = database
-    app.include_router(
-        routes.of_health(name, database=database, metrics=metrics or KitMetrics(name), reader=reader, relay=relay,
-                         migrations=migrations, count_waiting=count_waiting)
-    )  # fmt: skip
+    parts = routes.Parts(
+        name,
+        database,
+        metrics or KitMetrics(name),
+        reader=reader,
+        relay=relay,
+        migrations=migrations,
+        count_waiting=count_waiting,
+    )
+    app.include_router(routes.of_health(parts))
     if applier is None and reader is not None:
         applier = reader.applier
-    app.include_router(routes.of_dead_letters(database, applier))
+    if applier is not None:
+        app.include_router(routes.of_dead_letters(applier))
     if resay is not None:
         app.include_router(routes.of_resay(resay))
     for router in routers:
         app.include_router(router)
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(PoolBusy, _on_busy)
-    app.add_exception_handler(Exception, _on_unknown)
+    handle_errors(app)
     app.add_middleware(BodyLimit, bytes_max=body_bytes_max)
     app.add_middleware(RequestIds)
     return app

@@ -3,10 +3,22 @@ reader begins (`auto_offset_reset="none"`, no auto-commit), and nothing counts a
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Collection
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+STOP_SECONDS_MAX = 5.0  # a client's own stop may hang when brokers are away
+CONNECT_PAUSE_SECONDS = 0.5
+TOPICS_WAIT_SECONDS = 60.0
+PROBE_SECONDS = 3.0
+
+log = structlog.get_logger(__name__)
 
 CONSUMER: dict[str, Any] = {
     "enable_auto_commit": False,
@@ -16,6 +28,7 @@ CONSUMER: dict[str, Any] = {
     "rebalance_timeout_ms": 15_000,
     "max_poll_interval_ms": 60_000,
     "check_crcs": True,
+    "isolation_level": "read_committed",  # our topics have no transactions; channels may use them
     "fetch_max_wait_ms": 200,
     "max_partition_fetch_bytes": 1_048_576,
     # Partition p of every topic goes to the same process: what one lane waits for, its neighbour learns.
@@ -69,3 +82,79 @@ class Kafka:
 def as_kafka(kafka: Kafka | str, client_id: str) -> Kafka:
     """A plain `host:port` will do."""
     return Kafka(kafka, client_id=client_id) if isinstance(kafka, str) else kafka
+
+
+class WrongPartitions(Exception):
+    """A topic does not have the number of partitions it must have: marks and keys would not meet."""
+
+
+async def bounded_stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Stop a client, for at most five seconds; what it could not finish is done again by whoever comes next."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS_MAX):
+            await client.stop()
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.warning("a Kafka client did not stop cleanly", error=type(error).__name__)
+
+
+async def wait_or_stop(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait; True as soon as `stop` is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
+
+
+async def started_consumer(
+    kafka: Kafka,
+    group: str,
+    topics: Collection[str],
+    *,
+    stop: asyncio.Event,
+    partitions: int | None,
+    holes_allowed: Collection[str] = (),
+) -> AIOKafkaConsumer | None:
+    """A started consumer, as soon as the broker and all topics are there; None when `stop` came first. Raises WrongPartitions."""
+    waited = 0.0
+    while not stop.is_set():
+        consumer = kafka.consumer(group)
+        try:
+            await consumer.start()
+            known = await consumer.topics()
+            missing = [topic for topic in topics if topic not in known]
+            if not missing:
+                _check_partitions(consumer, topics, partitions, holes_allowed)
+                return consumer
+            log.warning("topics are missing", topics=missing)
+            if (waited := waited + CONNECT_PAUSE_SECONDS) > TOPICS_WAIT_SECONDS:
+                raise WrongPartitions(f"these topics do not exist: {', '.join(missing)}")
+        except (KafkaError, OSError) as error:
+            log.warning("Kafka is not there yet", error=type(error).__name__, reason=str(error)[:200])
+        except WrongPartitions:
+            await bounded_stop(consumer)
+            raise
+        await bounded_stop(consumer)
+        await wait_or_stop(stop, CONNECT_PAUSE_SECONDS)
+    return None
+
+
+def _check_partitions(
+    consumer: AIOKafkaConsumer, topics: Collection[str], partitions: int | None, holes_allowed: Collection[str]
+) -> None:
+    for topic in topics:
+        count = len(consumer.partitions_for_topic(topic) or ())
+        if partitions is not None and topic not in holes_allowed and count != partitions:
+            raise WrongPartitions(f"{topic} has {count} partitions, and not {partitions}")
+
+
+async def broker_answers(kafka: Kafka) -> bool:
+    """Whether any bootstrap server takes a connection. Asked beside our clients, when they get no answer."""
+    for address in kafka.bootstrap_servers.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        except (OSError, TimeoutError, ValueError):
+            continue
+        writer.close()
+        return True
+    return False

@@ -4,20 +4,19 @@ positions and announcements commit together or not at all, and nobody but the co
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
-from laurel_contracts.envelope import derived_id
 from sqlalchemy import CursorResult, TextClause
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from laurel_contracts.envelope import derived_id
 from laurel_kit import crash, sql
-from laurel_kit.failures import CONTENTION_ATTEMPTS_MAX, CONTENTION_PAUSE_SECONDS, PoolBusy, Verdict, verdict_of
+from laurel_kit.failures import PoolBusy, again_on_contention
 from laurel_kit.hearing import Span
 
 T = TypeVar("T")
@@ -84,7 +83,7 @@ class Transaction:
         self._said: list[Said] = []
         self._callbacks: list[Callable[[], None]] = []
 
-    async def run(self, statement: TextClause, **values: Any) -> CursorResult[Any]:
+    async def run(self, statement: TextClause, **values: Any) -> CursorResult[*tuple[Any, ...]]:
         """Run one statement."""
         return await self.connection.execute(statement, values)
 
@@ -118,7 +117,7 @@ class Transaction:
     ) -> None:
         """Set a record aside, in the transaction that moves the cursor over it. Its content stays in this service."""
         self.dead_letters.append(
-            DeadLetter(topic, partition, offset, key, number, headers, value, reason, _storable(detail), parks)
+            DeadLetter(topic, partition, offset, key, number, headers, value, reason, storable(detail), parks)
         )
 
     def move_mark(self, topic: str, partition: int, next_offset: int) -> None:
@@ -247,20 +246,20 @@ class Database:
 
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again (at most 5 times) when two transactions stood in each other's way."""
-        for attempt in range(1, CONTENTION_ATTEMPTS_MAX + 1):
-            try:
-                async with self.transaction() as tx:
-                    return await work(tx)
-            except Exception as error:
-                if verdict_of(error) is not Verdict.CONTENTION or attempt == CONTENTION_ATTEMPTS_MAX:
-                    raise
-                await asyncio.sleep(random.uniform(0.5, 1.0) * CONTENTION_PAUSE_SECONDS * 2**attempt)
-        raise AssertionError("unreachable")
+
+        async def once() -> T:
+            async with self.transaction() as tx:
+                return await work(tx)
+
+        return await again_on_contention(once)
 
     @asynccontextmanager
     async def _connection(self, pool_wait_seconds: float) -> AsyncIterator[AsyncConnection]:
         try:
-            async with asyncio.timeout(pool_wait_seconds):
+            if self._free.locked():
+                async with asyncio.timeout(pool_wait_seconds):
+                    await self._free.acquire()
+            else:
                 await self._free.acquire()
         except TimeoutError:
             raise PoolBusy(f"no database connection within {pool_wait_seconds} s") from None
@@ -284,6 +283,6 @@ def plain_dsn(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """PostgreSQL text has no NUL and no lone surrogates."""
     return text[:DETAIL_CHARS_MAX].replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -5,24 +5,33 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+import msgspec
+import structlog
+from fastapi import APIRouter, Query, Response
+from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from sqlalchemy import text
 
 from laurel_kit import migrate, sql
+from laurel_kit.applying import Applier
+from laurel_kit.dead_letters import LIST_MAX, DeadLetters, NotReplayable
+from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
+from laurel_kit.problems import Problem
+from laurel_kit.reading import Reader
 from laurel_kit.telemetry import KitMetrics
 
-if TYPE_CHECKING:
-    from laurel_kit.applying import Applier
-    from laurel_kit.http import CountWaiting, Resay
-    from laurel_kit.outbox import Relay
-    from laurel_kit.reading import Reader
+T = TypeVar("T")
+Resay = Callable[[UUID | None], Awaitable[int]]
+CountWaiting = Callable[[], Awaitable[int]]
+LetterId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
 PING_CACHED_SECONDS = 1.0
 PING_WAIT_SECONDS = 2.0
@@ -31,65 +40,67 @@ POLLED_SECONDS_MAX = 15.0  # a reader that has not asked Kafka for so long is no
 PING = text("SELECT 1")
 REVISION = text("SELECT version_num FROM alembic_version")
 
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the health routes look at."""
+
+    name: str
+    database: Database
+    metrics: KitMetrics
+    reader: Reader[Any] | None = None
+    relay: Relay | None = None
+    migrations: Path | None = None
+    count_waiting: CountWaiting | None = None
+
 
 class Readiness:
     """Whether this process can do its work now. Asks the database at most once a second."""
 
-    def __init__(
-        self, database: Database, *, reader: Reader[Any] | None, relay: Relay | None, migrations: Path | None
-    ) -> None:
-        self._database = database
-        self._reader = reader
-        self._relay = relay
-        self._head = migrate.head(migrations) if migrations else None
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._head = migrate.head(parts.migrations) if parts.migrations else None
         self._asked_at = float("-inf")
-        self._database_ok: str | None = "not asked yet"
+        self._trouble: str | None = "not asked yet"
 
     async def _database_trouble(self) -> str | None:
         if time.monotonic() - self._asked_at < PING_CACHED_SECONDS:
-            return self._database_ok
+            return self._trouble
         try:
-            async with asyncio.timeout(PING_WAIT_SECONDS), self._database.reading() as tx:
+            async with asyncio.timeout(PING_WAIT_SECONDS), self._parts.database.reading() as tx:
                 if self._head is None:
                     await tx.run(PING)
-                    self._database_ok = None
+                    self._trouble = None
                 else:
                     current = (await tx.run(REVISION)).scalar_one_or_none()
-                    self._database_ok = None if current == self._head else f"revision {current}, not {self._head}"
-        except Exception as error:
-            self._database_ok = type(error).__name__
+                    self._trouble = None if current == self._head else f"revision {current}, not {self._head}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
+            log.warning("the database does not answer", error=type(error).__name__)
+            self._trouble = type(error).__name__
         self._asked_at = time.monotonic()
-        return self._database_ok
+        return self._trouble
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """(ready, what each part says)."""
         trouble = await self._database_trouble()
-        parts: dict[str, Any] = {"database": trouble or "ok"}
+        said: dict[str, Any] = {"database": trouble or "ok"}
         ready = trouble is None
-        if self._reader is not None and self._reader.running:
-            polled = time.monotonic() - self._reader.polled_at
-            ready = ready and self._reader.assigned and polled < POLLED_SECONDS_MAX
-            parts["reader"] = (
-                "ok" if self._reader.assigned and polled < POLLED_SECONDS_MAX else "not assigned or not polling"
-            )
-        if self._relay is not None and self._relay.running:
-            parts["relay"] = "leader" if self._relay.is_leader else "another process relays"
-        return ready, parts
+        reader, relay = self._parts.reader, self._parts.relay
+        if reader is not None and reader.wanted:
+            reads = reader.assigned and time.monotonic() - reader.polled_at < POLLED_SECONDS_MAX
+            said["reader"] = "ok" if reads else "not assigned or not polling"
+            ready = ready and reads
+        if relay is not None and relay.running:
+            said["relay"] = "leader" if relay.is_leader else "another process relays"
+        return ready, said
 
 
-def of_health(
-    name: str,
-    *,
-    database: Database,
-    metrics: KitMetrics,
-    reader: Reader[Any] | None,
-    relay: Relay | None,
-    migrations: Path | None,
-    count_waiting: CountWaiting | None,
-) -> APIRouter:
+def of_health(parts: Parts) -> APIRouter:
     """/livez, /readyz, /metrics and /progress."""
     router = APIRouter(include_in_schema=False)
-    readiness = Readiness(database, reader=reader, relay=relay, migrations=migrations)
+    readiness = Readiness(parts)
 
     @router.get("/livez")
     async def livez() -> dict[str, str]:
@@ -97,52 +108,86 @@ def of_health(
 
     @router.get("/readyz")
     async def readyz(response: Response) -> dict[str, Any]:
-        ready, parts = await readiness.report()
+        ready, said = await readiness.report()
         response.status_code = 200 if ready else 503
-        return {"status": "ready" if ready else "not ready", **parts}
+        return {"status": "ready" if ready else "not ready", **said}
 
     @router.get("/metrics")
     async def show_metrics() -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/progress")
     async def progress() -> dict[str, Any]:
-        return await _progress(name, database, reader, relay, count_waiting)
+        return await _progress(parts)
 
     return router
 
 
-async def _progress(
-    name: str, database: Database, reader: Reader[Any] | None, relay: Relay | None, count_waiting: CountWaiting | None
-) -> dict[str, Any]:
+async def _progress(parts: Parts) -> dict[str, Any]:
     """Where the service stands. `end_offset` is null where no reader runs in this process."""
+    reader, relay = parts.reader, parts.relay
     ends = await reader.end_offsets() if reader is not None and reader.running else {}
-    async with database.reading() as tx:
+    async with parts.database.reading() as tx:
         rows = (await tx.run(sql.OUTBOX_COUNT)).one().rows
-        cursors = []
-        if reader is not None:
-            found = await tx.run(sql.CURSORS_READ, grp=reader.group)
-            cursors = [
-                {"topic": c.topic, "partition": c.partition, "next_offset": c.next_offset,
-                 "end_offset": ends.get((c.topic, c.partition))}
-                for c in found
-            ]  # fmt: skip
+        found = (await tx.run(sql.CURSORS_READ, grp=reader.group)).all() if reader is not None else []
+    cursors = [
+        {
+            "topic": c.topic,
+            "partition": c.partition,
+            "next_offset": c.next_offset,
+            "end_offset": ends.get((c.topic, c.partition)),
+        }
+        for c in found
+    ]
     lanes = reader.lane_reports() if reader is not None else []
-    moved = (reader.moved_total if reader is not None else 0) + (relay.sent_total if relay is not None else 0)
-    waiting = await count_waiting() if count_waiting else sum(lane["state"] != "open" for lane in lanes)
     return {
-        "service": name,
+        "service": parts.name,
         "outbox_rows": rows,
         "cursors": cursors,
         "lanes": lanes,
-        "moved_total": moved,
-        "waiting": waiting,
+        "moved_total": (reader.moved_total if reader is not None else 0)
+        + (relay.sent_total if relay is not None else 0),
+        "waiting": await parts.count_waiting()
+        if parts.count_waiting
+        else sum(lane["state"] != "open" for lane in lanes),
     }
 
 
-def of_dead_letters(database: Database, applier: Applier[Any] | None) -> APIRouter:
-    """List, show, replay and discard dead letters."""
-    return APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+def of_dead_letters(applier: Applier[Any]) -> APIRouter:
+    """List, show, replay and discard the dead letters of the reader."""
+    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+    letters = DeadLetters(applier)
+
+    @router.get("")
+    async def find(
+        state: Literal["open", "replayed", "discarded"] | None = None,
+        limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 100,
+        after: Annotated[int, Query(ge=0)] = 0,
+    ) -> dict[str, Any]:
+        items = await letters.find(state=state, limit=limit, after=after)
+        return {"items": items, "next": items[-1]["id"] if len(items) == limit else None}
+
+    @router.get("/{letter_id}")
+    async def show(letter_id: LetterId) -> dict[str, Any]:
+        return await _or_problem(letters.show(letter_id))
+
+    @router.post("/{letter_id}/replay")
+    async def replay(letter_id: LetterId) -> dict[str, Any]:
+        return msgspec.structs.asdict(await _or_problem(letters.replay(letter_id)))
+
+    @router.post("/{letter_id}/discard")
+    async def discard(letter_id: LetterId) -> dict[str, Any]:
+        return msgspec.structs.asdict(await _or_problem(letters.discard(letter_id)))
+
+    return router
+
+
+async def _or_problem(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except NotReplayable as error:
+        status = 404 if error.reason == "not_found" else 409
+        raise Problem(status, error.reason, "The dead letter cannot be dealt with", error.detail) from error
 
 
 class ResayRequest(BaseModel):

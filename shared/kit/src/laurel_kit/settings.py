@@ -70,6 +70,7 @@ class KitSettings:
     days: Literal["clock", "command"]
     partitions: int
     log_level: str
+    service_host: str = "127.0.0.1"
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> KitSettings:
@@ -82,4 +83,5 @@ class KitSettings:
             days=cast(Literal["clock", "command"], one_of(env, "LAUREL_DAYS", ("clock", "command"), "clock")),
             partitions=integer(env, "LAUREL_PARTITIONS", PARTITIONS_DEFAULT, low=1, high=PARTITIONS_MAX),
             log_level=one_of(env, "LAUREL_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
+            service_host=env.get("LAUREL_SERVICE_HOST", "").strip() or "127.0.0.1",
         )

@@ -128,7 +128,14 @@ WHERE c.grp = :grp AND c.topic = moved.topic AND c.partition = moved.partition
 
 # A statement of its own after the lock: it must see what a replay committed while we waited.
 PARKED_READ = text("""
-SELECT topic, key FROM parked_key WHERE grp = :grp AND topic = ANY(CAST(:topics AS text[]))
+SELECT topic, key FROM parked_key
+WHERE grp = :grp AND topic = ANY(CAST(:topics AS text[])) AND key = ANY(CAST(:keys AS bytea[]))
+""")
+
+# How many of the records just before this one are dead letters that nobody has dealt with; those that only wait do not count.
+DEAD_LETTERS_RECENT = text("""
+SELECT count(*) FROM dead_letter
+WHERE grp = :grp AND topic = :topic AND partition = :partition AND at_offset > :since AND state = 'open' AND reason <> :behind
 """)
 
 # All that is said in a transaction, in the order of the calls.
@@ -141,7 +148,11 @@ FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:keys 
 ORDER BY place
 """)
 
-OUTBOX_COUNT = text("SELECT count(*) AS rows, extract(epoch FROM clock_timestamp() - min(said_at)) AS age FROM outbox")
+OUTBOX_COUNT = text("""
+SELECT count(*) AS rows,
+       coalesce(extract(epoch FROM clock_timestamp() - (SELECT said_at FROM outbox ORDER BY id LIMIT 1)), 0) AS age_seconds
+FROM outbox
+""")
 
 # Met again (a replay that failed): the same row, one more attempt.
 DEAD_LETTER_INSERT = text("""
@@ -173,4 +184,64 @@ ON CONFLICT (topic, partition) DO UPDATE
   SET next_offset = greatest(mark.next_offset, excluded.next_offset), moved_at = now()
 """)
 
-MARKS_READ = text("SELECT topic, partition, next_offset FROM mark")
+MARKS_READ = text("""
+SELECT topic, partition, next_offset, extract(epoch FROM clock_timestamp() - moved_at) AS age_seconds FROM mark
+""")
+
+DEAD_LETTERS_LIST = text("""
+SELECT id, grp, topic, partition, at_offset, number, reason, detail, attempts, first_at, last_at, state
+FROM dead_letter
+WHERE grp = :grp AND (CAST(:state AS text) IS NULL OR state = :state) AND id > :after
+ORDER BY id LIMIT :limit
+""")
+
+DEAD_LETTER_READ = text("SELECT * FROM dead_letter WHERE grp = :grp AND id = :id")
+
+# Under the cursor's lock, which the lane takes too: nobody sets another record of this key aside meanwhile.
+DEAD_LETTER_LOCK = text("SELECT * FROM dead_letter WHERE grp = :grp AND id = :id FOR UPDATE")
+
+DEAD_LETTER_FIRST_OPEN = text("""
+SELECT id, reason FROM dead_letter
+WHERE grp = :grp AND topic = :topic AND key = :key AND state = 'open'
+ORDER BY at_offset LIMIT 1
+""")
+
+DEAD_LETTER_CLOSE = text("UPDATE dead_letter SET state = :state, last_at = now() WHERE id = :id")
+
+DEAD_LETTER_FAILED_AGAIN = text("""
+UPDATE dead_letter SET attempts = attempts + 1, last_at = now(), detail = :detail WHERE grp = :grp AND id = :id
+""")
+
+# The key is free again when nothing of it is open.
+PARKED_RELEASE = text("""
+DELETE FROM parked_key p
+WHERE p.grp = :grp AND p.topic = :topic AND p.key = :key
+  AND NOT EXISTS (SELECT FROM dead_letter d
+                  WHERE d.grp = p.grp AND d.topic = p.topic AND d.key = p.key AND d.state = 'open')
+""")
+
+# The relay's own statements, run on its own asyncpg session.
+# A round of rows, in order, bounded by count and by bytes (at least one row), without the partitions that cannot be said to now.
+OUTBOX_READ = """
+SELECT id, topic, partition, key, type, event_id, number, more_headers, body
+FROM (
+  SELECT *, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before
+  FROM (
+    SELECT id, topic, partition, key, type, event_id, number, more_headers, body
+    FROM outbox o
+    WHERE NOT EXISTS (SELECT FROM unnest($3::text[], $4::integer[]) AS blocked(topic, partition)
+                      WHERE blocked.topic = o.topic AND blocked.partition = o.partition)
+    ORDER BY id LIMIT $1
+  ) AS round
+) AS counted
+WHERE bytes_before < $2
+ORDER BY id
+"""
+
+OUTBOX_DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+
+SAID_MOVE = """
+INSERT INTO said (topic, partition, next_offset)
+SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[])
+ON CONFLICT (topic, partition) DO UPDATE SET next_offset = greatest(said.next_offset, excluded.next_offset)
+"""

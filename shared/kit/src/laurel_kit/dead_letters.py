@@ -1,0 +1,169 @@
+"""Dead letters looked at, replayed and given up. The one thing not to break: within a key they are replayed in order, under the lock of
+the lane's cursor, so that nothing of this key overtakes on the lane meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from laurel_kit import crash, sql
+from laurel_kit.applying import BEHIND, Applier
+from laurel_kit.decoding import Unreadable
+from laurel_kit.failures import Verdict, verdict_of
+from laurel_kit.hearing import RawRecord
+from laurel_kit.postgres import Transaction, storable
+
+S = TypeVar("S")
+
+LIST_MAX = 1_000
+FOLLOWERS_MAX = 10_000  # of one key in one call; a second call goes on
+
+_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+
+
+class NotReplayable(Exception):
+    """This dead letter cannot be dealt with now. `reason` is a short word."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What came of a replay: how many records were applied, and what stopped it (empty: nothing)."""
+
+    replayed: int
+    stopped_at: int | None = None  # the id of the dead letter that failed again
+    detail: str = ""
+
+
+class DeadLetters(Generic[S]):
+    """The dead letters of one reader."""
+
+    def __init__(self, applier: Applier[S]) -> None:
+        self._applier = applier
+        self._database = applier.database
+        self._grp = applier.group
+
+    async def find(self, *, state: str | None = None, limit: int = 100, after: int = 0) -> list[dict[str, Any]]:
+        """Without their content, by id."""
+        async with self._database.reading() as tx:
+            rows = await tx.run(
+                sql.DEAD_LETTERS_LIST, grp=self._grp, state=state, limit=min(limit, LIST_MAX), after=after
+            )
+            return [_shown(row) for row in rows]
+
+    async def show(self, letter_id: int) -> dict[str, Any]:
+        """One with its content. Raises NotReplayable (`not_found`)."""
+        async with self._database.reading() as tx:
+            row = await self._row(tx, sql.DEAD_LETTER_READ, letter_id)
+        headers = {name: value.decode("utf-8", "replace") for name, value in _headers.decode(row.headers)}
+        value = None if row.value is None else row.value.decode("utf-8", "replace")
+        return _shown(row) | {"headers": headers, "value": value, "key": None if row.key is None else row.key.hex()}
+
+    async def replay(self, letter_id: int) -> Report:
+        """Apply one again, through the same handlers; if it held others of its key back, then those too, in order, each in its own
+        transaction, until one fails. Raises NotReplayable when it is not open or not the first of its key."""
+        return await self._replay_from(letter_id, replayed=0)
+
+    async def discard(self, letter_id: int) -> Report:
+        """Give one up. Its number is skipped in the handler's books, and what stood behind it is replayed."""
+        async with self._database.transaction(group=self._grp, replaying=True) as tx:
+            row = await self._locked(tx, letter_id)
+            await self._refuse_unless_first(tx, row)
+            if row.key is not None and row.number is not None:
+                if self._applier.skip_number is None:
+                    raise NotReplayable(
+                        "cannot_skip", "this reader's numbers cannot be skipped; mend the cause and replay"
+                    )
+                await self._applier.skip_number(self._applier.open_store(tx), row.topic, row.key, row.number)
+            await self._close(tx, row, "discarded")
+            follower = await self._first_open(tx, row)
+        if follower is None or follower.reason != BEHIND:
+            return Report(replayed=0)
+        return await self._replay_from(follower.id, replayed=0)
+
+    async def _replay_from(self, letter_id: int, replayed: int) -> Report:
+        next_id: int | None = letter_id
+        while next_id is not None and replayed < FOLLOWERS_MAX:
+            try:
+                next_id, failed = await self._replay_one(next_id, is_first=replayed == 0)
+            except NotReplayable:
+                raise
+            except Exception as error:
+                if verdict_of(error) in (Verdict.INFRASTRUCTURE, Verdict.CONTENTION):
+                    raise
+                detail = f"{type(error).__name__}: {error}"
+                await self._failed_again(next_id, detail)
+                return Report(replayed, next_id, detail)
+            if failed:
+                return Report(replayed, next_id, failed)
+            replayed += 1
+        return Report(replayed)
+
+    async def _replay_one(self, letter_id: int, *, is_first: bool) -> tuple[int | None, str]:
+        """(the next of this key or None, ""), or (this one, why it failed again)."""
+        applier = self._applier
+        async with self._database.transaction(group=self._grp, replaying=True) as tx:
+            row = await self._locked(tx, letter_id)
+            if is_first:
+                await self._refuse_unless_first(tx, row)
+            record = RawRecord(
+                row.topic, row.partition, row.at_offset, row.key, row.value, _headers.decode(row.headers)
+            )
+            heard = applier.read_one(record)
+            if isinstance(heard, Unreadable):
+                raise ValueError(f"{heard.reason}: {heard.detail}")
+            await applier.run_handlers(tx, {row.topic: [heard]})
+            for again in tx.dead_letters:
+                if (again.topic, again.partition, again.offset) == (row.topic, row.partition, row.at_offset):
+                    return letter_id, again.detail
+            await self._close(tx, row, "replayed")
+            crash.at("C13")
+            follower = await self._first_open(tx, row)
+        return (follower.id if follower is not None and follower.reason == BEHIND else None), ""
+
+    async def _locked(self, tx: Transaction, letter_id: int) -> Any:
+        """The row, under the cursor's lock and its own. The cursor first, as everywhere."""
+        row = await self._row(tx, sql.DEAD_LETTER_READ, letter_id)
+        await tx.run(sql.CURSORS_LOCK, grp=self._grp, topics=[row.topic], partitions=[row.partition])
+        row = await self._row(tx, sql.DEAD_LETTER_LOCK, letter_id)
+        if row.state != "open":
+            raise NotReplayable("not_open", f"dead letter {letter_id} is {row.state}")
+        return row
+
+    async def _row(self, tx: Transaction, statement: Any, letter_id: int) -> Any:
+        row = (await tx.run(statement, grp=self._grp, id=letter_id)).one_or_none()
+        if row is None:
+            raise NotReplayable("not_found", f"there is no dead letter {letter_id}")
+        return row
+
+    async def _first_open(self, tx: Transaction, row: Any) -> Any:
+        """The next of this key that is open; None where keys do not wait for each other."""
+        if not self._applier.parks(RawRecord(row.topic, row.partition, row.at_offset, row.key, row.value)):
+            return None
+        return (await tx.run(sql.DEAD_LETTER_FIRST_OPEN, grp=self._grp, topic=row.topic, key=row.key)).one_or_none()
+
+    async def _refuse_unless_first(self, tx: Transaction, row: Any) -> None:
+        first = await self._first_open(tx, row)
+        if first is not None and first.id != row.id:
+            raise NotReplayable("not_first", f"dead letter {first.id} of the same key comes first")
+
+    async def _close(self, tx: Transaction, row: Any, state: str) -> None:
+        await tx.run(sql.DEAD_LETTER_CLOSE, id=row.id, state=state)
+        if row.key is not None:
+            await tx.run(sql.PARKED_RELEASE, grp=self._grp, topic=row.topic, key=row.key)
+
+    async def _failed_again(self, letter_id: int, detail: str) -> None:
+        async with self._database.transaction(group=self._grp) as tx:
+            await tx.run(sql.DEAD_LETTER_FAILED_AGAIN, grp=self._grp, id=letter_id, detail=storable(detail))
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id, "topic": row.topic, "partition": row.partition, "offset": row.at_offset, "number": row.number,
+        "reason": row.reason, "detail": row.detail, "attempts": row.attempts, "first_at": row.first_at,
+        "last_at": row.last_at, "state": row.state,
+    }  # fmt: skip
