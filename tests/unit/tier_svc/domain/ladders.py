@@ -7,16 +7,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 import yaml
+
 from laurel_contracts.activities import OrderLine, RefundLine
 from laurel_contracts.programme import parse
 from tier_svc.domain.ladder import Rules, Timeline
 from tier_svc.domain.measures import Sums
 from tier_svc.domain.periods import Calendar
 from tier_svc.domain.standing import Standing
-from tier_svc.domain.stream import Close, Past, Stream
+from tier_svc.domain.stream import Close, Past, Step, Stream
 
 REFERENCE = Path(__file__).parents[4] / "deploy" / "program" / "reference.yaml"
 MEMBER = UUID(int=7)
@@ -64,34 +66,29 @@ class Told:
 
     def at(self, text: str) -> datetime:
         """An instant from local text such as 2025-03-01 or 2025-03-01 10:00."""
-        return datetime.fromisoformat(text).replace(tzinfo=self.rules.calendar._tz)
+        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.rules.calendar.zone))
 
     def buys(self, time: str, amount: int, category: str = "grocery") -> str:
         """A purchase of one line, in minor units; gives back its order_id."""
         self._orders += 1
         order_id = f"order-{self._orders}"
         line = OrderLine(line_id="1", sku="sku", category=category, quantity=1, amount_minor=amount)
-        instant = self.at(time)
-        self.stream.move_on(self.closed)
-        self.stream.purchase(
-            self.stream.last_seq + 1, instant, self.rules.calendar.day_of(instant), self.timeline, self.rules, order_id, (line,), amount
-        )
+        self.stream.purchase(self._step(time), order_id, (line,), amount, self.rules)
         return order_id
 
     def refunds(self, time: str, order_id: str, amount: int, *, by_line: bool = True) -> None:
         """Money given back on an order."""
-        instant = self.at(time)
         lines = (RefundLine(line_id="1", quantity=0, amount_minor=amount),) if by_line else ()
-        self.stream.move_on(self.closed)
-        self.stream.refund(
-            self.stream.last_seq + 1, instant, self.rules.calendar.day_of(instant), self.timeline, order_id, lines, amount
-        )
+        self.stream.refund(self._step(time), order_id, lines, amount)
 
     def does(self, time: str, kind: str) -> None:
         """Any other activity."""
+        self.stream.deed(self._step(time), kind)
+
+    def _step(self, time: str) -> Step:
         instant = self.at(time)
         self.stream.move_on(self.closed)
-        self.stream.deed(kind, self.stream.last_seq + 1, instant, self.rules.calendar.day_of(instant), self.timeline)
+        return Step(self.stream.last_seq + 1, instant, self.rules.calendar.day_of(instant), self.timeline)
 
     def day_closes(self, day: str) -> None:
         """`day.closed` at the start of a local day."""

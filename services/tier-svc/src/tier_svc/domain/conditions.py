@@ -107,7 +107,9 @@ def first_that_holds(clauses: Sequence[Clause], values: Sequence[int]) -> Clause
     for clause in clauses:
         for leaf in clause:
             value = values[leaf.slot]
-            if (leaf.at_least is not None and value < leaf.at_least) or (leaf.at_most is not None and value > leaf.at_most):
+            if (leaf.at_least is not None and value < leaf.at_least) or (
+                leaf.at_most is not None and value > leaf.at_most
+            ):
                 break
         else:
             return clause

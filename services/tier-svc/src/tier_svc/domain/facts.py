@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tier_svc.domain.standing import Standing
 
@@ -28,6 +28,14 @@ class Fact:
     rule: str
     metrics: dict[str, int]
     version: int
+
+
+class Cause(NamedTuple):
+    """What makes a fact: its words, the instant it is dated by, and the number after which it holds."""
+
+    words: str
+    at: datetime
+    holds_after: int
 
 
 @dataclass(frozen=True, slots=True)

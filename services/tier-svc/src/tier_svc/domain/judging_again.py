@@ -6,14 +6,14 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tier_svc.domain.facts import PeriodEnd
-from tier_svc.domain.ladder import Rules, Timeline
+from tier_svc.domain.facts import Cause, PeriodEnd
+from tier_svc.domain.ladder import Timeline
 from tier_svc.domain.measures import History
 from tier_svc.domain.orders import Deed, Order
 from tier_svc.domain.standing import Move, Standing, after_activity, after_end, after_refund, last_day_before
 
 if TYPE_CHECKING:
-    from tier_svc.domain.stream import Stream
+    from tier_svc.domain.stream import Step, Stream
 
 WITHIN = timedelta(hours=168)  # how late an activity may be to have ends judged again
 
@@ -36,7 +36,7 @@ class _Again:
             day = last_day_before(rules, end)
             values = self._history.values(rules.gauges.windows, day.toordinal(), self.standing.restart)
             self.ends.append(PeriodEnd(end, self.standing))
-            self._take(after_end(rules, self.standing, values))
+            self._take(after_end(rules, self.standing, end, values))
 
     def judge_step(self, step: Order | Deed) -> None:
         """At an activity in between, what counts at the end before it and what is numbered up to it."""
@@ -56,16 +56,14 @@ class _Again:
 
     def _take(self, move: Move) -> None:
         if move.standing.tier != self.standing.tier:
-            assert move.standing.since is not None
-            self.path[move.standing.since] = move.standing.tier
+            self.path[move.since] = move.standing.tier
         self.standing = move.standing
         self.why = move.rule
 
 
-def judge_again(stream: Stream, seq: int, time: datetime, timeline: Timeline) -> None:
-    """Judge the ends after `time` again, for the late activity number `seq`; one `corrected` fact if what is visible differs."""
-    clock = stream.clock
-    assert clock is not None
+def judge_again(stream: Stream, late: Step, clock: datetime) -> None:
+    """Judge the ends after the time of a late activity again; one `corrected` fact if what is visible differs."""
+    seq, time, _, timeline = late
     if clock - time > WITHIN:
         return
     history = stream.history()
@@ -78,11 +76,10 @@ def judge_again(stream: Stream, seq: int, time: datetime, timeline: Timeline) ->
     again.judge_ends(clock)
     was, stream.standing = stream.standing, again.standing
     _replace_ends(stream, first.at, again)
-    rules = timeline.at(clock)
     if again.standing.restart != was.restart:
         stream.counters_anew()
     if again.standing.visible() != was.visible():
-        _say_corrected(stream, seq, was, again, rules)
+        _say_corrected(stream, late, clock, was, again)
 
 
 def _stored_ends(stream: Stream) -> list[PeriodEnd]:
@@ -107,9 +104,8 @@ def _replace_ends(stream: Stream, first: datetime, again: _Again) -> None:
     stream.last_end = again.ends[-1].at
 
 
-def _say_corrected(stream: Stream, seq: int, was: Standing, again: _Again, rules: Rules) -> None:
+def _say_corrected(stream: Stream, late: Step, clock: datetime, was: Standing, again: _Again) -> None:
     plural = "s" if len(again.ends) > 1 else ""
-    rule = f"{len(again.ends)} period end{plural} judged again with late activity {seq}; at last: {again.why}"
-    move = Move(again.standing, rule, tuple(stream.sums.values), rules)
-    assert stream.clock is not None
-    stream.say("corrected", seq, f"activity {seq}", stream.clock, move, was.tier)
+    rule = f"{len(again.ends)} period end{plural} judged again with late activity {late.seq}; at last: {again.why}"
+    move = Move(again.standing, clock, rule, tuple(stream.sums.values), late.timeline.at(clock))
+    stream.say("corrected", Cause(f"activity {late.seq}", clock, late.seq), move, was.tier)

@@ -57,9 +57,7 @@ class Rules:
         self.validity_months = words.validity_months
         self.on_lapse = words.on_lapse
         self.gauges = Gauges(condition for tier in words.ladder for condition in (*tier.reach, *tier.keep))
-        self.ladder = tuple(
-            Tier(tier.id, self._clauses(tier.reach), self._clauses(tier.keep)) for tier in words.ladder
-        )
+        self.ladder = tuple(Tier(tier.id, self._clauses(tier.reach), self._clauses(tier.keep)) for tier in words.ladder)
         self.slots_used = frozenset(
             leaf.slot for tier in self.ladder for clause in (*tier.reach, *tier.keep) for leaf in clause
         )

@@ -13,6 +13,13 @@ Bucket = Sequence[int]  # one local day: spend in minor units, orders, growth, c
 ZERO_TOTALS = [0] * len(TOTALS)
 
 
+def leaving_ranges(as_of: int | None, target: int, windows: Iterable[Window]) -> list[tuple[int, int]]:
+    """The days (first, last) that leave a window while the sums move on from `as_of` to at most `target`."""
+    if as_of is None or target <= as_of:
+        return []
+    return [(as_of - days + 1, target - days) for days in sorted({days for _, days in windows})]
+
+
 class NeedsHistory(Exception):
     """The running sums cannot answer; the member is judged again with the whole history at hand."""
 
@@ -21,7 +28,7 @@ class Sums:
     """Running values as of one day: the totals, then the windows. `loaded` holds the stored buckets that leave a window on the way to
     `covered_to` (and those of the days in `known`); `added` is what this batch has put on top of what is stored."""
 
-    __slots__ = ("added", "as_of", "covered_to", "known", "loaded", "values", "windows")
+    __slots__ = ("added", "as_of", "covered_to", "gauged_by", "known", "loaded", "values", "windows")
 
     def __init__(
         self,
@@ -29,6 +36,7 @@ class Sums:
         values: Sequence[int] = tuple(ZERO_TOTALS),
         windows: tuple[Window, ...] = (),
         *,
+        gauged_by: int = 0,
         loaded: dict[int, Bucket] | None = None,
         covered_to: int = 0,
         known: frozenset[int] = frozenset(),
@@ -36,6 +44,7 @@ class Sums:
         self.as_of = as_of
         self.values = list(values)
         self.windows = windows
+        self.gauged_by = gauged_by  # the programme version whose windows these are
         self.loaded = loaded or {}
         self.covered_to = covered_to
         self.known = known
@@ -132,7 +141,9 @@ class History:
         values = [sum(since_restart), max(since_restart, default=0), _growth(orders, deeds)]
         for field, days in windows:
             first = day - days + 1
-            values.append(_in_window(field, [o for o in orders if o.day >= first], [d for d in deeds if d.day >= first]))
+            values.append(
+                _in_window(field, [o for o in orders if o.day >= first], [d for d in deeds if d.day >= first])
+            )
         return values
 
     def largest_since(self, restart: datetime | None) -> int:
@@ -141,7 +152,9 @@ class History:
 
     def is_active(self, day: int) -> bool:
         """Whether anything but a refund or a complaint happened on the day."""
-        return any(o.day == day for o in self.orders()) or any(d.day == day and d.kind not in QUIET for d in self.deeds())
+        return any(o.day == day for o in self.orders()) or any(
+            d.day == day and d.kind not in QUIET for d in self.deeds()
+        )
 
 
 def _is_seen(entry: Order | Deed, seen: tuple[datetime, int] | None) -> bool:

@@ -4,6 +4,7 @@ one thing not to break: what counts of an order is rounded down once, from all i
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -42,38 +43,25 @@ class Deed(NamedTuple):
     kind: str
 
 
+@dataclass(slots=True, eq=False)
 class Order:
     """One order. Amounts in minor units: `left` is what line refunds left of all lines (L of domain.md 3.3.1), `left_qualifying` of those
     that qualify (Q), `unallocated` what was refunded without lines (U); `counted` is what tier metrics take: floor(Q × (L − U) ÷ L)."""
 
-    __slots__ = (
-        "amount", "clock", "counted", "day", "left", "left_qualifying", "not_qualifying", "order_id", "seq", "time", "unallocated",
-    )  # fmt: skip
+    seq: int
+    order_id: str
+    time: datetime
+    day: int  # proleptic ordinal of the local day
+    clock: datetime  # the clock that the stream had at it
+    amount: int
+    left: int
+    left_qualifying: int
+    unallocated: int = 0
+    not_qualifying: tuple[str, ...] = ()  # line ids
+    counted: int = field(init=False)
 
-    def __init__(
-        self,
-        seq: int,
-        order_id: str,
-        time: datetime,
-        day: int,
-        clock: datetime,
-        amount: int,
-        left: int,
-        left_qualifying: int,
-        unallocated: int = 0,
-        not_qualifying: tuple[str, ...] = (),
-    ) -> None:
-        self.seq = seq
-        self.order_id = order_id
-        self.time = time
-        self.day = day
-        self.clock = clock
-        self.amount = amount
-        self.left = left
-        self.left_qualifying = left_qualifying
-        self.unallocated = unallocated
-        self.not_qualifying = not_qualifying  # line ids
-        self.counted = left_qualifying if not unallocated else self._share()
+    def __post_init__(self) -> None:
+        self.counted = self._share() if self.unallocated else self.left_qualifying
 
     def refund(self, lines: Sequence[RefundLineWords], amount_minor: int | None) -> None:
         """Take a refund off; the door has seen that it is not above what is left."""

@@ -38,9 +38,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a judgement comes to: the new standing and why, with the values it was decided by."""
+    """What a judgement comes to: the new standing, from when on, and why, with the values it was decided by."""
 
     standing: Standing
+    since: datetime
     rule: str
     values: tuple[int, ...]
     rules: Rules
@@ -58,26 +59,25 @@ def after_activity(rules: Rules, now: Standing, clock: datetime, values: Values)
         clause = first_that_holds(tier.reach, values)
         if clause is not None:
             raised = _decided_at_clock(rules, now, rank, clock)
-            return Move(raised, f"{tier.id} is reached: {told(clause, values)}", tuple(values), rules)
+            return Move(raised, clock, f"{tier.id} is reached: {told(clause, values)}", tuple(values), rules)
     return None
 
 
-def after_end(rules: Rules, now: Standing, values: Values) -> Move:
-    """At `until` (domain.md 4.2): kept for another period, or lapsed, with counters that start anew there. `values` are as of the last
-    local day before `until`, `rules` those in force at `until`."""
-    assert now.until is not None
-    end, rank = now.until, rules.rank(now.tier)
+def after_end(rules: Rules, now: Standing, end: datetime, values: Values) -> Move:
+    """At `until`, which is `end` (domain.md 4.2): kept for another period, or lapsed, with counters that start anew there. `values` are as
+    of the last local day before `until`, `rules` those in force at `until`."""
+    rank = rules.rank(now.tier)
     tier = rules.ladder[rank]
     decided_on = last_day_before(rules, end)
     clause = first_that_holds(tier.keep, values)
     if clause is not None or rules.on_lapse == "never":
         kept = replace(_period(rules, now, rank, end), decided_on=decided_on, restart_before=now.restart)
-        return Move(kept, f"{tier.id} is kept: {told(clause or (), values)}", tuple(values), rules)
+        return Move(kept, end, f"{tier.id} is kept: {told(clause or (), values)}", tuple(values), rules)
     lower, why = rank - 1, "one step down"
     if rules.on_lapse == "to_kept":
         lower, why = _highest_kept(rules, rank, values)
     lapsed = replace(_period(rules, now, lower, end), restart=end, decided_on=decided_on, restart_before=now.restart)
-    return Move(lapsed, f"{tier.id} is not kept: {told_all(tier.keep, values)}; {why}", tuple(values), rules)
+    return Move(lapsed, end, f"{tier.id} is not kept: {told_all(tier.keep, values)}; {why}", tuple(values), rules)
 
 
 def after_refund(
@@ -86,12 +86,11 @@ def after_refund(
     """Down, perhaps (domain.md 4.3). `values` are as of the day of the clock; `decided` fetches those as of the day on which the present
     period was decided, with the counters as they stood before. A drop begins a period and is no lapse: counters run on."""
     rank = rules.rank(now.tier)
-    if rank == LOWEST:
+    if rank == LOWEST or now.decided_on is None:
         return None
     tier = rules.ladder[rank]
     if first_that_holds(tier.reach, values) is not None or first_that_holds(tier.keep, values) is not None:
         return None
-    assert now.decided_on is not None
     then = decided(now.decided_on, now.restart_before)
     if first_that_holds(tier.reach, then) is not None or first_that_holds(tier.keep, then) is not None:
         return None
@@ -104,7 +103,7 @@ def after_refund(
             break
     failed = told_all((*tier.reach, *tier.keep), values)
     rule = f"after the refund {tier.id} no longer holds: {failed}, nor as of {now.decided_on.isoformat()}; {why}"
-    return Move(_decided_at_clock(rules, now, lower, clock), rule, tuple(values), rules)
+    return Move(_decided_at_clock(rules, now, lower, clock), clock, rule, tuple(values), rules)
 
 
 def _highest_kept(rules: Rules, rank: int, values: Values) -> tuple[int, str]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from tier_svc.domain import judging_again
 from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
-from tier_svc.domain.facts import Fact, Kind, PeriodEnd
+from tier_svc.domain.facts import Cause, Fact, Kind, PeriodEnd
 from tier_svc.domain.ladder import Rules, Timeline
 from tier_svc.domain.measures import History, NeedsHistory, Sums
 from tier_svc.domain.orders import (
@@ -32,6 +33,15 @@ class Close:
     """A `day.closed` record as it applies to one partition: the instant at which the next day begins, and the versions known then."""
 
     as_of: datetime
+    timeline: Timeline
+
+
+class Step(NamedTuple):
+    """The place of something numbered: its number, when it happened, the local day of that, and the versions known at it."""
+
+    seq: int
+    time: datetime
+    day: date
     timeline: Timeline
 
 
@@ -72,7 +82,8 @@ class Stream:
         self.partition = partition
         self.last_seq = last_seq
         self.clock = clock
-        self.born_as_of = born_as_of  # the last day that had been closed when the stream began: it does not move this member
+        # The last day that had been closed when the stream began: it does not move this member.
+        self.born_as_of = born_as_of
         self.standing = standing
         self.ordinal = ordinal
         self.last_end = last_end
@@ -109,72 +120,63 @@ class Stream:
         if self.born_as_of is None or closed > self.born_as_of:
             self.clock = closed
 
-    def decided(self, seq: int, time: datetime, timeline: Timeline) -> None:
+    def decided(self, step: Step) -> None:
         """A decision about the member, or a type nobody knows: it is numbered and moves the clock, and judges the ends on the way."""
-        self._arrive(seq, time, timeline)
+        self._arrive(step)
 
-    def purchase(
-        self, seq: int, time: datetime, day: date, timeline: Timeline, stamped: Rules, order_id: str, lines: Sequence[LineWords], amount: int
-    ) -> None:
-        """A sale. `stamped` is the version of its own time, which says what qualifies."""
-        self._arrive(seq, time, timeline)
-        assert self.clock is not None
-        ids, excluded = (), 0
+    def purchase(self, step: Step, order_id: str, lines: Sequence[LineWords], amount: int, stamped: Rules) -> None:
+        """A sale of `amount` minor units. `stamped` is the version of its own time, which says what qualifies."""
+        clock = self._arrive(step)
+        rules = self._today(step.timeline, clock)
+        excluded: tuple[tuple[str, ...], int] = ((), 0)
         if stamped.not_qualifying:
-            ids, excluded = lines_that_do_not_qualify(lines, stamped.not_qualifying)
-        order = Order(seq, order_id, time, day.toordinal(), self.clock, amount, amount, amount - excluded, 0, ids)
-        rules = self._today(timeline)
-        counted, growth = order.counted, order.growth
-        self._count(order.day, (counted, 1, growth, 0), True)
+            excluded = lines_that_do_not_qualify(lines, stamped.not_qualifying)
+        day, counted = step.day.toordinal(), amount - excluded[1]
+        order = Order(step.seq, order_id, step.time, day, clock, amount, amount, counted, 0, excluded[0])
+        growth = order.growth
+        self._count(day, (counted, 1, growth, 0), active=True)
         values = self.sums.values
         values[GROWTH_TOTAL] += growth
         restart = self.standing.restart
-        if restart is None or time >= restart:
+        if restart is None or step.time >= restart:
             values[SPEND_TOTAL] += counted
-            if counted > values[LARGEST_ORDER]:
-                values[LARGEST_ORDER] = counted
+            values[LARGEST_ORDER] = max(values[LARGEST_ORDER], counted)
         self.purchases.append(order)
         self.orders[order_id] = order
-        self._after(seq, time, rules, timeline)
+        self._after(step, clock, rules)
 
-    def deed(self, kind: str, seq: int, time: datetime, day: date, timeline: Timeline) -> None:
+    def deed(self, step: Step, kind: str) -> None:
         """Any other activity: sign_in, review, share, join, complaint, survey."""
-        self._arrive(seq, time, timeline)
-        assert self.clock is not None
-        rules = self._today(timeline)
-        deed = Deed(seq, time, day.toordinal(), self.clock, kind)
-        growth = GROWTH_OF.get(kind, 0)
-        self._count(deed.day, (0, 0, growth, 1 if kind == "complaint" else 0), kind not in QUIET)
+        clock = self._arrive(step)
+        rules = self._today(step.timeline, clock)
+        day, growth = step.day.toordinal(), GROWTH_OF.get(kind, 0)
+        self._count(day, (0, 0, growth, 1 if kind == "complaint" else 0), active=kind not in QUIET)
         self.sums.values[GROWTH_TOTAL] += growth
-        self.deeds.append(deed)
-        self._after(seq, time, rules, timeline)
+        self.deeds.append(Deed(step.seq, step.time, day, clock, kind))
+        self._after(step, clock, rules)
 
-    def refund(
-        self, seq: int, time: datetime, day: date, timeline: Timeline, order_id: str, lines: Sequence[RefundLineWords], amount: int | None
-    ) -> None:
+    def refund(self, step: Step, order_id: str, lines: Sequence[RefundLineWords], amount: int | None) -> None:
         """Money given back. Ends on the way are judged before it is known; it judges no end again and never raises."""
         order = self.orders.get(order_id)
         if order is None:
-            raise ValueError(f"refund {seq} of order {order_id}, which is not this member's")
-        self._arrive(seq, time, timeline)
-        assert self.clock is not None
-        rules = self._today(timeline)
-        self.deeds.append(Deed(seq, time, day.toordinal(), self.clock, "refund"))
+            raise ValueError(f"refund {step.seq} of order {order_id}, which is not this member's")
+        clock = self._arrive(step)
+        rules = self._today(step.timeline, clock)
+        self.deeds.append(Deed(step.seq, step.time, step.day.toordinal(), clock, "refund"))
         counted, growth, counts = order.counted, order.growth, order.counts
         order.refund(lines, amount)
         self.changed[order.seq] = order
         less, less_growth = order.counted - counted, order.growth - growth
-        self._count(order.day, (less, int(order.counts) - int(counts), less_growth, 0), None)
+        self._count(order.day, (less, int(order.counts) - int(counts), less_growth, 0), active=False)
         values, restart = self.sums.values, self.standing.restart
         values[GROWTH_TOTAL] += less_growth
         if less and (restart is None or order.time >= restart):
             values[SPEND_TOTAL] += less
             if counted == values[LARGEST_ORDER]:
                 values[LARGEST_ORDER] = self.history().largest_since(restart)
-        before = self.standing
-        move = after_refund(rules, before, self.clock, values, lambda then, since: self._values_then(rules, then, since))
+        move = after_refund(rules, self.standing, clock, values, partial(self._values_then, rules))
         if move is not None:
-            self._take("lowered", seq, f"activity {seq}", self.clock, move)
+            self._take("lowered", Cause(f"activity {step.seq}", clock, step.seq), move)
 
     # what is asked
 
@@ -190,15 +192,15 @@ class Stream:
         """The metrics as of a day that is not before the day of the running sums, with the present counters."""
         return self._values(rules, day.toordinal())
 
-    def say(self, kind: Kind, holds_after: int, cause: str, at: datetime, move: Move, tier_from: str) -> None:
+    def say(self, kind: Kind, cause: Cause, move: Move, tier_from: str) -> None:
         """One more fact, with the reason that the move carries."""
         rules = move.rules
         metrics = {name: move.values[slot] for slot, name in enumerate(rules.gauges.names) if slot in rules.slots_used}
         self.ordinal += 1
         self.facts.append(
             Fact(
-                self.ordinal, holds_after, kind, rules.name(tier_from), rules.name(move.standing.tier), move.standing, at, cause,
-                move.rule, metrics, rules.version,
+                self.ordinal, cause.holds_after, kind, rules.name(tier_from), rules.name(move.standing.tier), move.standing,
+                cause.at, cause.words, move.rule, metrics, rules.version,
             )
         )  # fmt: skip
 
@@ -215,21 +217,23 @@ class Stream:
     def counters_anew(self) -> None:
         """Add up what restarts at a lapse, after a correction has moved that instant."""
         sums = self.sums
-        assert sums.as_of is not None
-        anew = self.history().values((), sums.as_of, self.standing.restart)
+        anew = self.history().values((), sums.as_of or 0, self.standing.restart)
         sums.values[SPEND_TOTAL], sums.values[LARGEST_ORDER] = anew[SPEND_TOTAL], anew[LARGEST_ORDER]
 
     # the steps of all
 
-    def _arrive(self, seq: int, time: datetime, timeline: Timeline) -> None:
-        """The number and the clock; ends on the way hold after the number before."""
-        self.last_seq = seq
+    def _arrive(self, step: Step) -> datetime:
+        """The number and the clock, which is given back; ends on the way hold after the number before."""
+        self.last_seq = step.seq
         self.touched = True
-        if self.clock is None or time > self.clock:
-            self.clock = time
-            until = self.standing.until
-            if until is not None and until <= time:
-                self._judge_ends(time, seq - 1, timeline)
+        clock = self.clock
+        if clock is not None and step.time <= clock:
+            return clock
+        self.clock = step.time
+        until = self.standing.until
+        if until is not None and until <= step.time:
+            self._judge_ends(step.time, step.seq - 1, step.timeline)
+        return step.time
 
     def _judge_ends(self, clock: datetime, holds_after: int, timeline: Timeline) -> None:
         """All period ends up to the clock, one after another (domain.md 4.2)."""
@@ -237,39 +241,35 @@ class Stream:
             rules = timeline.at(end)
             before = self.standing
             values = self._values(rules, last_day_before(rules, end).toordinal())
-            move = after_end(rules, before, values)
+            move = after_end(rules, before, end, values)
             self.ends.append(PeriodEnd(end, before))
             self.last_end = end
             if move.standing.restart != before.restart:
                 # Nothing that is known by now happened at or after the end: the counters begin at nothing.
                 self.sums.values[SPEND_TOTAL] = self.sums.values[LARGEST_ORDER] = 0
             kept = move.standing.tier == before.tier
-            self._take("kept" if kept else "lapsed", holds_after, f"end {end.isoformat()}", end, move)
+            self._take("kept" if kept else "lapsed", Cause(f"end {end.isoformat()}", end, holds_after), move)
 
-    def _after(self, seq: int, time: datetime, rules: Rules, timeline: Timeline) -> None:
+    def _after(self, step: Step, clock: datetime, rules: Rules) -> None:
         """What every activity but a refund ends with: ends judged again if it was late, then up at once."""
-        clock = self.clock
-        assert clock is not None
-        if self.last_end is not None and time < self.last_end and time < clock:
-            judging_again.judge_again(self, seq, time, timeline)
+        if self.last_end is not None and step.time < self.last_end:
+            judging_again.judge_again(self, step, clock)
         move = after_activity(rules, self.standing, clock, self.sums.values)
         if move is not None:
-            self._take("raised", seq, f"activity {seq}", clock, move)
+            self._take("raised", Cause(f"activity {step.seq}", clock, step.seq), move)
 
-    def _take(self, kind: Kind, holds_after: int, cause: str, at: datetime, move: Move) -> None:
+    def _take(self, kind: Kind, cause: Cause, move: Move) -> None:
         before, self.standing = self.standing, move.standing
         if move.standing.tier != before.tier:
-            assert move.standing.since is not None
-            self.path[move.standing.since] = move.standing.tier
-        self.say(kind, holds_after, cause, at, move, before.tier)
+            self.path[move.since] = move.standing.tier
+        self.say(kind, cause, move, before.tier)
 
     # values
 
-    def _today(self, timeline: Timeline) -> Rules:
+    def _today(self, timeline: Timeline, clock: datetime) -> Rules:
         """The version in force at the clock, with the running sums moved on to the day of the clock."""
-        assert self.clock is not None
-        rules = timeline.at(self.clock)
-        self._values(rules, rules.calendar.day_of(self.clock).toordinal())
+        rules = timeline.at(clock)
+        self._values(rules, rules.calendar.day_of(clock).toordinal())
         return rules
 
     def _values(self, rules: Rules, day: int) -> list[int]:
@@ -278,6 +278,7 @@ class Stream:
             if sums.windows != rules.gauges.windows:
                 self.sums_anew(rules)
             sums.windows = rules.gauges.windows
+        sums.gauged_by = rules.version
         if sums.as_of != day:
             if sums.as_of is None or day <= sums.covered_to or self.is_new:
                 sums.advance(day)
@@ -291,10 +292,10 @@ class Stream:
             return self.sums.values
         return self.history().values(rules.gauges.windows, day.toordinal(), restart)
 
-    def _count(self, day: int, counted: tuple[Any, ...], active: bool | None) -> None:
-        """Count on a day; `active`: whether this makes the day active (None: leaves it as it is)."""
+    def _count(self, day: int, counted: tuple[int, int, int, int], *, active: bool) -> None:
+        """Count on a day: spend, orders, growth, complaints; `active`: this makes the day active."""
         newly = 0
         if active and self.sums.watches_activity:
             was = self.sums.is_active(day)
             newly = int(not (self.history().is_active(day) if was is None else was))
-        self.sums.count(day, (*counted, newly), int(bool(active)))
+        self.sums.count(day, (*counted, newly), int(active))

@@ -1,0 +1,94 @@
+"""What tier-svc says: standing facts, marks, and that it has loaded a programme. The one thing not to break: id, time and body derive
+from the fact alone, so that a replay or `resay` says the same bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from laurel_contracts.envelope import Event, derived_id, encode
+from laurel_contracts.programmes import ProgrammeLoaded
+from laurel_contracts.registry import TYPE_OF
+from laurel_contracts.tiers import ActivitiesAssessed, StandingChanged
+from laurel_kit.hearing import Span
+from tier_svc.domain.facts import Fact
+
+TOPIC = "tiers"
+SOURCE = "tier-svc"
+
+_STANDING_CHANGED = TYPE_OF[StandingChanged]
+_ACTIVITIES_ASSESSED = TYPE_OF[ActivitiesAssessed]
+_PROGRAMME_LOADED = "laurel.programme.loaded.v1"
+
+
+class Saying(NamedTuple):
+    """One message as the outbox takes it."""
+
+    partition: int
+    key: bytes | None
+    type: str
+    id: UUID
+    number: int | None
+    body: bytes
+
+
+def standing_changed(member_id: UUID, partition: int, fact: Fact) -> Saying:
+    """A standing fact; `time` is the clock at which it came about."""
+    data = StandingChanged(
+        ordinal=fact.ordinal,
+        holds_after=fact.holds_after,
+        kind=fact.kind,
+        computed_from=fact.tier_from,
+        computed_to=fact.tier_to,
+        effective_from=fact.tier_from,
+        effective_to=fact.tier_to,
+        since=fact.standing.since,
+        until=fact.standing.until,
+        held_since=fact.standing.held_since,
+        cause=fact.cause,
+        rule=fact.rule,
+        metrics=dict(sorted(fact.metrics.items())),
+    )
+    said = Event(
+        id=str(derived_id("standing", member_id, fact.ordinal)),
+        source=SOURCE,
+        type=_STANDING_CHANGED,
+        time=fact.at,
+        subject=member_id,
+        memberseq=fact.ordinal,
+        programmeversion=fact.version,
+        data=data,
+    )
+    return _saying(partition, member_id.bytes, said, fact.ordinal)
+
+
+def activities_assessed(span: Span, topic_id: str, time: datetime) -> Saying:
+    """The mark behind the facts of one span; `time` is that of the last record in it."""
+    data = ActivitiesAssessed(
+        topic=span.topic, topic_id=topic_id, partition=span.partition, next_offset=span.next_offset
+    )
+    said = Event(
+        id=str(derived_id("assessed", span.topic, topic_id, span.partition, span.next_offset)),
+        source=SOURCE,
+        type=_ACTIVITIES_ASSESSED,
+        time=time,
+        data=data,
+    )
+    return _saying(span.partition, None, said, None)
+
+
+def programme_loaded(version: int, sha256: str, time: datetime) -> Saying:
+    """A version is loaded here, on partition 0."""
+    said = Event(
+        id=str(derived_id("programme-loaded", SOURCE, version, sha256)),
+        source=SOURCE,
+        type=_PROGRAMME_LOADED,
+        time=time,
+        data=ProgrammeLoaded(service=SOURCE, version=version, sha256=sha256),
+    )
+    return _saying(0, None, said, None)
+
+
+def _saying(partition: int, key: bytes | None, said: Event[Any], number: int | None) -> Saying:
+    return Saying(partition, key, said.type, UUID(said.id), number, encode(said))

@@ -1,0 +1,42 @@
+"""Which activity is taken how: the shapes of the contracts on one side, the verbs of the stream on the other. The one thing not to break:
+a shape that is not here is still numbered and still moves the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from laurel_contracts import activities
+from tier_svc.domain.ladder import Rules
+from tier_svc.domain.stream import Step, Stream
+
+Verb = Callable[[Stream, Step, Rules, Any], None]
+
+REFUND = activities.PurchaseRefunded
+
+
+def _purchase(stream: Stream, step: Step, stamped: Rules, data: activities.PurchaseRecorded) -> None:
+    stream.purchase(step, data.order_id, data.lines, data.amount_minor, stamped)
+
+
+def _refund(stream: Stream, step: Step, _stamped: Rules, data: activities.PurchaseRefunded) -> None:
+    stream.refund(step, data.order_id, data.lines, data.amount_minor)
+
+
+def _deed(kind: str) -> Verb:
+    def verb(stream: Stream, step: Step, _stamped: Rules, _data: object) -> None:
+        stream.deed(step, kind)
+
+    return verb
+
+
+VERBS: dict[type, Verb] = {
+    activities.PurchaseRecorded: _purchase,
+    activities.PurchaseRefunded: _refund,
+    activities.MemberSignedIn: _deed("sign_in"),
+    activities.ReviewPosted: _deed("review"),
+    activities.ProductShared: _deed("share"),
+    activities.ActivityJoined: _deed("join"),
+    activities.ComplaintFiled: _deed("complaint"),
+    activities.SurveyAnswered: _deed("survey"),
+}

@@ -1,0 +1,29 @@
+"""Every metric this service owns, beside those of the kit. The one thing not to break: no label holds an id."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter
+
+
+class TierMetrics:
+    """Counted after the commit, so that nothing is counted twice."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+        self.standing_facts = Counter(
+            "laurel_standing_facts_total", "Standing facts said, by kind (kept and lapsed: period ends judged)", ["kind"],
+            registry=registry,
+        )  # fmt: skip
+        self.judged_with_history = Counter(
+            "laurel_members_judged_with_history_total",
+            "Members whose whole history had to be read to judge a batch",
+            registry=registry,
+        )
+
+    def assessed(self, kinds: Iterable[str]) -> None:
+        """The facts of one committed batch."""
+        for kind, facts in Tally(kinds).items():
+            self.standing_facts.labels(kind).inc(facts)

@@ -1,0 +1,97 @@
+"""What is asked over HTTP, and what is said again: reads only. The one thing not to break: facts come in the order of their ordinals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from laurel_kit.postgres import Transaction
+from tier_svc.domain.facts import Fact
+from tier_svc.store import rows
+
+_FACT = """
+s.member_id, s.ordinal, s.holds_after, s.kind, s.tier_from, s.tier_to, s.since, s.until, s.held_since, s.at, s.cause, s.rule,
+s.metrics, s.version
+"""
+
+# One member's facts, oldest first.
+FACTS_READ = text(f"""
+SELECT {_FACT} FROM standing s WHERE s.member_id = :member_id AND s.ordinal > :after ORDER BY s.ordinal LIMIT :limit
+""")
+
+# Facts to say again, with the partition they are said into; the member rows are locked, so that nobody says a new one in between.
+FACTS_AGAIN = text(f"""
+SELECT m.partition, {_FACT} FROM member m JOIN standing s ON s.member_id = m.member_id
+WHERE m.member_id = ANY(CAST(:ids AS uuid[])) ORDER BY m.member_id, s.ordinal
+""")
+MEMBERS_LOCK = text("""
+SELECT member_id FROM member WHERE member_id > :after AND ordinal > 0 ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
+""")
+MEMBER_LOCK = text("SELECT member_id FROM member WHERE member_id = :member_id FOR NO KEY UPDATE")
+
+# Which tier was held at an instant, as corrected.
+PATH_AT = text("""
+SELECT tier, starts_at FROM tier_path WHERE member_id = :member_id AND starts_at <= :instant ORDER BY starts_at DESC LIMIT 1
+""")
+
+# The same as it was known then: the last fact said by the instant.
+KNOWN_AT = text("""
+SELECT tier_to AS tier, since AS starts_at FROM standing WHERE member_id = :member_id AND at <= :instant AND since <= :instant
+ORDER BY ordinal DESC LIMIT 1
+""")
+
+# A page of all members.
+STANDINGS_PAGE = text("""
+SELECT member_id, tier, since, until FROM member WHERE member_id > :after ORDER BY member_id LIMIT :limit
+""")
+
+COUNT_TIERS = text("SELECT tier, count(*) AS members FROM member GROUP BY tier")
+COUNT_FACTS = text("""
+SELECT kind, count(*) AS facts, count(*) FILTER (WHERE tier_from <> tier_to) AS moves FROM standing GROUP BY kind
+""")
+
+
+class Answers:
+    """Questions about members, all read only."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def facts(self, member_id: UUID, after: int, limit: int) -> list[Fact]:
+        """A member's facts after an ordinal."""
+        found = await self._tx.run(FACTS_READ, member_id=member_id, after=after, limit=limit)
+        return [rows.fact(row) for row in found.all()]
+
+    async def facts_to_say_again(
+        self, member_id: UUID | None, after: UUID, limit: int
+    ) -> tuple[list[UUID], list[tuple[UUID, int, Fact]]]:
+        """The next members (or the one asked for), locked, and all their facts with the partition of each."""
+        if member_id is None:
+            locked = await self._tx.run(MEMBERS_LOCK, after=after, limit=limit)
+        else:
+            locked = await self._tx.run(MEMBER_LOCK, member_id=member_id)
+        ids = [row.member_id for row in locked.all()]
+        found = (await self._tx.run(FACTS_AGAIN, ids=ids)).all() if ids else []
+        return ids, [(row.member_id, row.partition, rows.fact(row)) for row in found]
+
+    async def tier_at(self, member_id: UUID, instant: datetime, *, as_known: bool) -> tuple[str, datetime | None]:
+        """The tier held at an instant and since when; "" is the lowest since enrolment."""
+        statement = KNOWN_AT if as_known else PATH_AT
+        row = (await self._tx.run(statement, member_id=member_id, instant=instant)).first()
+        return (row.tier, row.starts_at) if row is not None else ("", None)
+
+    async def page(self, after: UUID, limit: int) -> Sequence[Any]:
+        """Members by id, with tier, since and until."""
+        return (await self._tx.run(STANDINGS_PAGE, after=after, limit=limit)).all()
+
+    async def members_by_tier(self) -> dict[str, int]:
+        """How many members hold each tier; "" is the lowest since enrolment."""
+        return {row.tier: row.members for row in (await self._tx.run(COUNT_TIERS)).all()}
+
+    async def facts_by_kind(self) -> dict[str, tuple[int, int]]:
+        """How many facts of each kind were said, and how many of them moved the member to another tier."""
+        return {row.kind: (row.facts, row.moves) for row in (await self._tx.run(COUNT_FACTS)).all()}

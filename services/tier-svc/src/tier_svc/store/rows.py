@@ -1,0 +1,73 @@
+"""Rows to domain values. The one thing not to break: days are dates in the database and ordinals in the judge's sums; they are turned
+into each other here and in `saving`, nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tier_svc.domain.conditions import Window
+from tier_svc.domain.facts import Fact, PeriodEnd
+from tier_svc.domain.measures import Bucket, Sums
+from tier_svc.domain.orders import Deed, Order
+from tier_svc.domain.standing import Standing
+from tier_svc.domain.stream import Past, Stream
+
+
+def stream(
+    row: Any,
+    windows: tuple[Window, ...],
+    *,
+    days: dict[int, Bucket] | None = None,
+    covered_to: int = 0,
+    known: frozenset[int] = frozenset(),
+    orders: dict[str, Order] | None = None,
+    past: Past | None = None,
+) -> Stream:
+    """A member as stored, with what else the judge may need of him."""
+    (
+        member_id, partition, last_seq, clock, born_as_of, tier, since, until, held_since, restart, decided_on, restart_before, last_end,
+        ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, window_values,
+    ) = row  # fmt: skip
+    values = [spend_total, largest_order, growth_total, *window_values]
+    sums = Sums(
+        None if as_of is None else as_of.toordinal(), values, windows,
+        gauged_by=gauged_by, loaded=days, covered_to=covered_to, known=known,
+    )  # fmt: skip
+    return Stream(
+        member_id, partition, sums=sums, standing=Standing(tier, since, until, held_since, restart, decided_on, restart_before),
+        last_seq=last_seq, clock=clock, born_as_of=born_as_of, ordinal=ordinal, last_end=last_end, is_new=False,
+        orders=orders, past=past,
+    )  # fmt: skip
+
+
+def order(row: Any) -> Order:
+    """An order as stored; the row begins with the member."""
+    _, seq, order_id, time, day, clock, amount, left, left_qualifying, unallocated, not_qualifying = row
+    excluded = tuple(not_qualifying) if not_qualifying else ()
+    return Order(seq, order_id, time, day.toordinal(), clock, amount, left, left_qualifying, unallocated, excluded)
+
+
+def deed(row: Any) -> Deed:
+    """A deed as stored; the row begins with the member."""
+    return Deed(row.seq, row.time, row.day.toordinal(), row.clock, row.kind)
+
+
+def period_end(row: Any) -> PeriodEnd:
+    """An end and the standing before it, whose `until` it was."""
+    before = Standing(row.tier, row.since, row.at, row.held_since, row.restart_at, row.decided_on, row.restart_before)
+    return PeriodEnd(row.at, before)
+
+
+def fact(row: Any) -> Fact:
+    """A fact as it was said. What the judge alone needs of the standing is not kept with it."""
+    return Fact(
+        row.ordinal, row.holds_after, row.kind, row.tier_from, row.tier_to,
+        Standing(row.tier_to, row.since, row.until, row.held_since), row.at, row.cause, row.rule, metrics(row.metrics), row.version,
+    )  # fmt: skip
+
+
+def metrics(stored: Any) -> dict[str, int]:
+    """Metric values by name, from a jsonb column."""
+    return dict(sorted((msgspec.json.decode(stored) if isinstance(stored, str) else stored).items()))

@@ -1,0 +1,178 @@
+"""Writes what a batch has made of its members: one statement per table, and only for tables that have something to take. The one thing
+not to break: what is judged again is deleted before it is written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+
+from laurel_kit.postgres import Transaction
+from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
+from tier_svc.domain.stream import Stream
+from tier_svc.store import statements as sql
+
+_json = msgspec.json.Encoder().encode
+
+
+async def save(tx: Transaction, streams: Sequence[Stream]) -> None:
+    """All tables, sorted by member."""
+    ordered = sorted(streams, key=lambda stream: stream.member_id)
+    if not ordered:
+        return
+    await _members(tx, ordered)
+    await _purchases(tx, ordered)
+    await _days(tx, ordered)
+    await _deeds(tx, ordered)
+    await _ways(tx, ordered)
+    await _facts(tx, ordered)
+
+
+async def _members(tx: Transaction, streams: Sequence[Stream]) -> None:
+    standings = [stream.standing for stream in streams]
+    sums = [stream.sums for stream in streams]
+    await tx.run(
+        sql.MEMBERS_SAVE,
+        ids=[stream.member_id for stream in streams],
+        partitions=[stream.partition for stream in streams],
+        last_seqs=[stream.last_seq for stream in streams],
+        clocks=[stream.clock for stream in streams],
+        born_as_ofs=[stream.born_as_of for stream in streams],
+        tiers=[each.tier for each in standings],
+        sinces=[each.since for each in standings],
+        untils=[each.until for each in standings],
+        held_sinces=[each.held_since for each in standings],
+        restarts=[each.restart for each in standings],
+        decided_ons=[each.decided_on for each in standings],
+        restarts_before=[each.restart_before for each in standings],
+        last_ends=[stream.last_end for stream in streams],
+        ordinals=[stream.ordinal for stream in streams],
+        as_ofs=[None if each.as_of is None else date.fromordinal(each.as_of) for each in sums],
+        gauged_bys=[each.gauged_by for each in sums],
+        spend_totals=[each.values[SPEND_TOTAL] for each in sums],
+        largest_orders=[each.values[LARGEST_ORDER] for each in sums],
+        growth_totals=[each.values[GROWTH_TOTAL] for each in sums],
+        windows=["{" + ",".join(map(str, each.values[len(TOTALS) :])) + "}" for each in sums],
+    )
+
+
+async def _purchases(tx: Transaction, streams: Sequence[Stream]) -> None:
+    bought = [(stream.member_id, order) for stream in streams for order in stream.purchases]
+    if bought:
+        orders = [order for _, order in bought]
+        await tx.run(
+            sql.PURCHASES_ADD,
+            ids=[member_id for member_id, _ in bought],
+            seqs=[order.seq for order in orders],
+            orders=[order.order_id for order in orders],
+            times=[order.time for order in orders],
+            days=[date.fromordinal(order.day) for order in orders],
+            clocks=[order.clock for order in orders],
+            amounts=[order.amount for order in orders],
+            lefts=[order.left for order in orders],
+            left_qualifyings=[order.left_qualifying for order in orders],
+            unallocateds=[order.unallocated for order in orders],
+            not_qualifyings=[
+                _json(order.not_qualifying).decode() if order.not_qualifying else None for order in orders
+            ],
+        )
+    new = {(member_id, order.seq) for member_id, order in bought} if bought else set()
+    changed = [
+        (stream.member_id, order)
+        for stream in streams
+        for order in stream.changed.values()
+        if (stream.member_id, order.seq) not in new
+    ]
+    if changed:
+        await tx.run(
+            sql.PURCHASES_CHANGE,
+            ids=[member_id for member_id, _ in changed],
+            seqs=[order.seq for _, order in changed],
+            lefts=[order.left for _, order in changed],
+            left_qualifyings=[order.left_qualifying for _, order in changed],
+            unallocateds=[order.unallocated for _, order in changed],
+        )
+
+
+async def _days(tx: Transaction, streams: Sequence[Stream]) -> None:
+    added = [(stream.member_id, day, bucket) for stream in streams for day, bucket in sorted(stream.sums.added.items())]
+    if not added:
+        return
+    spends, orders, growths, complaints, actives = map(list, zip(*(bucket for _, _, bucket in added), strict=True))
+    await tx.run(
+        sql.DAYS_ADD,
+        ids=[member_id for member_id, _, _ in added],
+        days=[date.fromordinal(day) for _, day, _ in added],
+        spends=spends,
+        orders=orders,
+        growths=growths,
+        complaints=complaints,
+        actives=[bool(active) for active in actives],
+    )
+
+
+async def _deeds(tx: Transaction, streams: Sequence[Stream]) -> None:
+    done = [(stream.member_id, deed) for stream in streams for deed in stream.deeds]
+    if done:
+        await tx.run(
+            sql.DEEDS_ADD,
+            ids=[member_id for member_id, _ in done],
+            seqs=[deed.seq for _, deed in done],
+            times=[deed.time for _, deed in done],
+            days=[date.fromordinal(deed.day) for _, deed in done],
+            clocks=[deed.clock for _, deed in done],
+            kinds=[deed.kind for _, deed in done],
+        )
+
+
+async def _ways(tx: Transaction, streams: Sequence[Stream]) -> None:
+    undone = [(stream.member_id, stream.undone_from) for stream in streams if stream.undone_from is not None]
+    if undone:
+        for statement in (sql.ENDS_UNDO, sql.PATH_UNDO):
+            await tx.run(statement, ids=[each for each, _ in undone], instants=[instant for _, instant in undone])
+    ends = [(stream.member_id, end.at, end.before) for stream in streams for end in stream.ends]
+    if ends:
+        await tx.run(
+            sql.ENDS_ADD,
+            ids=[member_id for member_id, _, _ in ends],
+            instants=[at for _, at, _ in ends],
+            tiers=[before.tier for _, _, before in ends],
+            sinces=[before.since for _, _, before in ends],
+            held_sinces=[before.held_since for _, _, before in ends],
+            restarts=[before.restart for _, _, before in ends],
+            decided_ons=[before.decided_on for _, _, before in ends],
+            restarts_before=[before.restart_before for _, _, before in ends],
+        )
+    path = [(stream.member_id, instant, tier) for stream in streams for instant, tier in stream.path.items()]
+    if path:
+        await tx.run(
+            sql.PATH_ADD,
+            ids=[member_id for member_id, _, _ in path],
+            instants=[instant for _, instant, _ in path],
+            tiers=[tier for _, _, tier in path],
+        )
+
+
+async def _facts(tx: Transaction, streams: Sequence[Stream]) -> None:
+    said = [(stream.member_id, fact) for stream in streams for fact in stream.facts]
+    if not said:
+        return
+    facts = [fact for _, fact in said]
+    await tx.run(
+        sql.FACTS_ADD,
+        ids=[member_id for member_id, _ in said],
+        ordinals=[fact.ordinal for fact in facts],
+        holds_afters=[fact.holds_after for fact in facts],
+        kinds=[fact.kind for fact in facts],
+        froms=[fact.tier_from for fact in facts],
+        tos=[fact.tier_to for fact in facts],
+        sinces=[fact.standing.since for fact in facts],
+        untils=[fact.standing.until for fact in facts],
+        held_sinces=[fact.standing.held_since for fact in facts],
+        ats=[fact.at for fact in facts],
+        causes=[fact.cause for fact in facts],
+        rules=[fact.rule for fact in facts],
+        metrics=[_json(fact.metrics).decode() for fact in facts],
+        versions=[fact.version for fact in facts],
+    )

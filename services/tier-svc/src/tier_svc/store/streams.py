@@ -1,0 +1,123 @@
+"""Members of a batch: loaded with only what their judgement needs, and saved by a few statements. The one thing not to break: what a
+member's running sums subtract must have been loaded; `covered_to` says how far it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from laurel_kit.postgres import Transaction
+from tier_svc.domain.conditions import ACTIVE, Window
+from tier_svc.domain.measures import Bucket, Sums, leaving_ranges
+from tier_svc.domain.orders import Order
+from tier_svc.domain.standing import Standing
+from tier_svc.domain.stream import Past, Stream
+from tier_svc.store import rows, saving
+from tier_svc.store import statements as sql
+from tier_svc.store.programmes import Programmes
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a batch asks of one member: how far his clock may move, on which days something happens, which orders are refunded."""
+
+    partition: int
+    reaches: int  # ordinal of a local day that the clock does not pass
+    days: set[int] = field(default_factory=set)
+    refunds: list[str] = field(default_factory=list)
+
+
+class Streams:
+    """Loads and saves streams."""
+
+    def __init__(self, tx: Transaction, programmes: Programmes) -> None:
+        self._tx = tx
+        self._programmes = programmes
+        self._rows: dict[UUID, Any] = {}
+        self._windows: Mapping[int, tuple[Window, ...]] = {}
+
+    async def find(self, wanted: Iterable[UUID], closed: Mapping[int, datetime]) -> dict[UUID, Any]:
+        """The stored members of a batch, and those who have a period end up to the day that is closed in their partition."""
+        found = (await self._tx.run(sql.MEMBERS_READ, ids=list(wanted))).all()
+        self._rows = {row.member_id: row for row in found}
+        if closed:
+            due = await self._tx.run(sql.MEMBERS_DUE, partitions=list(closed), as_ofs=list(closed.values()))
+            for row in due.all():
+                self._rows.setdefault(row.member_id, row)
+        versions = {row.gauged_by for row in self._rows.values()} - {0}
+        rules = await self._programmes.rules(versions)
+        self._windows = {0: ()} | {version: rules[version].gauges.windows for version in versions}
+        return self._rows
+
+    async def load(self, wanted: Mapping[UUID, Wanted]) -> dict[UUID, Stream]:
+        """The members, with the buckets that leave their windows and the orders that are refunded."""
+        days = await self._days(wanted)
+        orders = await self._orders(wanted)
+        streams = {}
+        for member_id, asked in wanted.items():
+            row = self._rows.get(member_id)
+            if row is None:
+                streams[member_id] = Stream(member_id, asked.partition, sums=Sums(), standing=Standing())
+                continue
+            streams[member_id] = rows.stream(
+                row, self._windows[row.gauged_by], days=days.get(member_id), covered_to=asked.reaches,
+                known=frozenset(asked.days), orders=orders.get(member_id),
+            )  # fmt: skip
+            streams[member_id].partition = asked.partition
+        return streams
+
+    async def load_with_past(self, wanted: Sequence[UUID]) -> dict[UUID, Stream]:
+        """The members with their whole past: for a judgement that the running sums cannot make."""
+        pasts = {member_id: Past([], [], []) for member_id in wanted}
+        for row in (await self._tx.run(sql.PAST_ORDERS, ids=wanted)).all():
+            pasts[row.member_id].orders.append(rows.order(row))
+        for row in (await self._tx.run(sql.PAST_DEEDS, ids=wanted)).all():
+            pasts[row.member_id].deeds.append(rows.deed(row))
+        for row in (await self._tx.run(sql.PAST_ENDS, ids=wanted)).all():
+            pasts[row.member_id].ends.append(rows.period_end(row))
+        streams = {}
+        for member_id, past in pasts.items():
+            row = self._rows[member_id]
+            streams[member_id] = rows.stream(row, self._windows[row.gauged_by], past=past)
+        return streams
+
+    async def save(self, streams: Sequence[Stream]) -> None:
+        """Everything that the batch has made of the members."""
+        await saving.save(self._tx, streams)
+
+    async def skip_number(self, member_id: UUID, number: int) -> None:
+        """A dead letter was given up: its number counts."""
+        await self._tx.run(sql.NUMBER_SKIP, member_id=member_id, number=number)
+
+    async def _days(self, wanted: Mapping[UUID, Wanted]) -> dict[UUID, dict[int, Bucket]]:
+        ids, firsts, lasts = [], [], []
+        for member_id, asked in wanted.items():
+            row = self._rows.get(member_id)
+            if row is None or row.as_of is None:
+                continue
+            windows = self._windows[row.gauged_by]
+            ranges = leaving_ranges(row.as_of.toordinal(), asked.reaches, windows)
+            if any(window_field == ACTIVE for window_field, _ in windows):
+                ranges += [(day, day) for day in sorted(asked.days)]
+            for first, last in ranges:
+                ids.append(member_id)
+                firsts.append(date.fromordinal(first))
+                lasts.append(date.fromordinal(last))
+        days: dict[UUID, dict[int, Bucket]] = {}
+        if ids:
+            found = await self._tx.run(sql.DAYS_READ, ids=ids, firsts=firsts, lasts=lasts)
+            for member_id, day, *bucket in found.all():
+                days.setdefault(member_id, {})[day.toordinal()] = bucket
+        return days
+
+    async def _orders(self, wanted: Mapping[UUID, Wanted]) -> dict[UUID, dict[str, Order]]:
+        pairs = [(member_id, order_id) for member_id, asked in wanted.items() for order_id in asked.refunds]
+        orders: dict[UUID, dict[str, Order]] = {}
+        if pairs:
+            ids, order_ids = zip(*dict.fromkeys(pairs), strict=True)
+            for row in (await self._tx.run(sql.ORDERS_READ, ids=list(ids), orders=list(order_ids))).all():
+                orders.setdefault(row.member_id, {})[row.order_id] = rows.order(row)
+        return orders
