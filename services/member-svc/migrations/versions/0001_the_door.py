@@ -6,6 +6,7 @@ can live elsewhere one day (architecture.md 5)."""
 from __future__ import annotations
 
 from alembic import op
+
 from laurel_kit.migrate import kit_tables
 
 revision = "0001"
@@ -128,6 +129,7 @@ CREATE TABLE activation (
   currency text NOT NULL,
   zone text NOT NULL,
   close_delay_hours integer NOT NULL,
+  lowest_tier text NOT NULL,
   position bigint NOT NULL DEFAULT nextval('log_position')
 )
 """

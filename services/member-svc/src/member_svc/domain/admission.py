@@ -35,6 +35,7 @@ class Member:
     last_seq: int = 0
     state: State = "provisional"
     enrolled_at: datetime | None = None
+    tier: str | None = None  # where a newcomer begins: the lowest tier of the version in force
     new: bool = False
     numbered: bool = False  # gets a number in this request
 
@@ -81,6 +82,7 @@ class Decision:
     accepted: list[Accepted] = field(default_factory=list)
     won: dict[bytes, Holder] = field(default_factory=dict)
     new_orders: list[Order] = field(default_factory=list)
+    changed_orders: list[Order] = field(default_factory=list)
     put_aside: dict[bytes, list[Report]] = field(default_factory=dict)
     left: list[Report] = field(default_factory=list)
     dead: list[tuple[Report, Outcome]] = field(default_factory=list)
@@ -97,6 +99,7 @@ def decide(reports: Iterable[Report], known: Known) -> Decision:
         outcome = by_index[report.index] = door.take(report)
         if report.type == PURCHASE and outcome.outcome == "accepted":
             door.release(decision.new_orders[-1])
+    decision.changed_orders = [order for order in known.orders.values() if order.changed and not order.new]
     decision.outcomes = list(by_index.values())
     return decision
 
@@ -147,7 +150,9 @@ class _Door:
             self.answered[report.index] = self.take(report)
 
     def _open_order(self, report: Report, member: Member) -> None:
-        order = Order(report.order_key, member.member_id, member.last_seq, report.data, report.data.amount_minor, new=True)
+        order = Order(
+            report.order_key, member.member_id, member.last_seq, report.data, report.data.amount_minor, new=True
+        )
         self.known.orders[order.key] = order
         self.decision.new_orders.append(order)
 
@@ -184,7 +189,9 @@ class _Door:
             return self._wait(report, "its order is not the member's")
         sku = order.sku_reviewed(report.data)
         if sku is None:
-            return _refused(report, Refusal(outcomes.UNKNOWN_LINE, f"order {report.data.order_id} has no such line or sku"))
+            return _refused(
+                report, Refusal(outcomes.UNKNOWN_LINE, f"order {report.data.order_id} has no such line or sku")
+            )
         key = keys.review_key(order.member_id, report.data.order_id, sku)
         holder = self.known.taken.get(key)
         if holder is not None:
@@ -200,7 +207,9 @@ class _Door:
         if report.subject is not None:
             member = self._subject(report.subject)
             if name is not None and isinstance(member, Member) and self._owner(name) not in (None, member.member_id):
-                return Refusal(outcomes.IDENTIFIER_OF_ANOTHER, f"the {name[0]} belongs to another member than the subject")
+                return Refusal(
+                    outcomes.IDENTIFIER_OF_ANOTHER, f"the {name[0]} belongs to another member than the subject"
+                )
             return member
         if name is None:
             return _NOBODY
@@ -262,5 +271,9 @@ def _repeated(report: Report, holder: Holder) -> Outcome:
     if holder.content == report.content:
         return Outcome(report.index, report.id, "duplicate")
     return Outcome(
-        report.index, report.id, "conflict", outcomes.CONTENT_DIFFERS, "the same id or business key was reported with other content"
+        report.index,
+        report.id,
+        "conflict",
+        outcomes.CONTENT_DIFFERS,
+        "the same id or business key was reported with other content",
     )

@@ -102,13 +102,16 @@ def unsound(report: Report, rulebook: Rulebook, now: datetime) -> Refusal | None
 
 def _unsound_purchase(purchase: Purchase, currency: str) -> Refusal | None:
     if purchase.currency != currency:
-        return Refusal(outcomes.WRONG_CURRENCY, f"{purchase.currency}, the programme's is {currency} - at `$.data.currency`")
+        return Refusal(
+            outcomes.WRONG_CURRENCY, f"{purchase.currency}, the programme's is {currency} - at `$.data.currency`"
+        )
     total = 0
     for line in purchase.lines:
         total += line.amount_minor
     if total != purchase.amount_minor:
         return Refusal(
-            outcomes.WRONG_SUM, f"lines sum up to {total}, amount_minor is {purchase.amount_minor} - at `$.data.amount_minor`"
+            outcomes.WRONG_SUM,
+            f"lines sum up to {total}, amount_minor is {purchase.amount_minor} - at `$.data.amount_minor`",
         )
     if len({line.line_id for line in purchase.lines}) != len(purchase.lines):
         return Refusal(outcomes.REPEATED_LINE, "a line_id stands twice - at `$.data.lines`")
@@ -123,7 +126,8 @@ def _unsound_refund(refund: Refund) -> Refusal | None:
     total = refunded_minor(refund)
     if refund.amount_minor is not None and refund.amount_minor != total:
         return Refusal(
-            outcomes.WRONG_SUM, f"lines sum up to {total}, amount_minor is {refund.amount_minor} - at `$.data.amount_minor`"
+            outcomes.WRONG_SUM,
+            f"lines sum up to {total}, amount_minor is {refund.amount_minor} - at `$.data.amount_minor`",
         )
     if len({line.line_id for line in refund.lines}) != len(refund.lines):
         return Refusal(outcomes.REPEATED_LINE, "a line_id stands twice - at `$.data.lines`")

@@ -1,4 +1,4 @@
-"""Which programme version is in force when (domain.md 6), as far as the door needs it: currency, zone and the delay of days.
+"""Which programme version is in force when (domain.md 6), as far as the door needs it: currency, zone, delay of days, lowest tier.
 The one thing not to break: an activity is stamped by its `time`, never by when it arrives."""
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Version:
     currency: str
     zone: ZoneInfo
     close_delay: timedelta
+    lowest_tier: str = ""
 
 
 class NoProgramme(Exception):

@@ -20,3 +20,12 @@ class Entry(NamedTuple):
     local_day: date
     version: int
     body: bytes
+
+
+class Record(NamedTuple):
+    """A record about a whole partition (`day.closed`, `programme.activated`): without key and number."""
+
+    partition: int
+    type: str
+    id: str
+    body: bytes

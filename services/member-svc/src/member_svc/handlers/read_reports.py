@@ -1,0 +1,201 @@
+"""Read reports from bytes: JSON array, NDJSON, or one record of `channel-activities`. The one thing not to break: what cannot be read is
+told apart one by one, with its reason and path, and never stops its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from laurel_contracts.envelope import Identifier
+from laurel_contracts.envelope import Report as Envelope
+from laurel_contracts.registry import ACTIVITY_TYPES, data_decoder
+from member_svc.domain import identifiers, outcomes
+from member_svc.domain.identifiers import Name
+from member_svc.domain.outcomes import Outcome
+from member_svc.domain.reports import Report, report_of
+
+REPORTS_MAX = 1_000  # in one request: what one transaction takes without holding others up
+REPORT_BYTES_MAX = 256 * 1024  # of `data`; an order of 2,000 lines has some 250 KB
+
+_NUL = b"\\u0000"
+_envelope = msgspec.json.Decoder(Envelope)
+_envelopes = msgspec.json.Decoder(list[Envelope])
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
+
+class _Carrier(msgspec.Struct):
+    """As much of `data` as says whose it is; decoded apart from the rest, so that it never travels on."""
+
+    identifier: Identifier | None = None
+
+
+class _Named(msgspec.Struct):
+    """As much of a report as names it."""
+
+    id: str = ""
+
+
+_carrier = msgspec.json.Decoder(_Carrier)
+_named = msgspec.json.Decoder(_Named)
+_decoders = {name: data_decoder(name) for name in ACTIVITY_TYPES}
+
+
+class Read(NamedTuple):
+    """What could be read, and the answers to what could not."""
+
+    reports: list[Report]
+    refused: list[Outcome]
+
+
+class Undecodable(Exception):
+    """The whole body cannot be read."""
+
+
+class TooMany(Exception):
+    """More reports in one body than a request may hold; the text says how many."""
+
+
+def read_body(body: bytes) -> Read:
+    """The reports of a request: a JSON array, or NDJSON. Raises Undecodable and TooMany."""
+    text = body.lstrip()
+    if not text:
+        raise Undecodable("the body is empty")
+    return _read_array(text) if text[:1] == b"[" else _read_lines(text)
+
+
+def _read_array(body: bytes) -> Read:
+    try:
+        envelopes = _envelopes.decode(body)
+    except _UNREADABLE:
+        return _read_one_by_one(body)
+    _check_count(len(envelopes))
+    return _read_all(list(enumerate(envelopes)))
+
+
+def _read_one_by_one(body: bytes) -> Read:
+    """The slow way, when something in the array is wrong: which of them?"""
+    try:
+        raws = _raws.decode(body)
+    except _UNREADABLE as error:
+        raise Undecodable(str(error)) from error
+    _check_count(len(raws))
+    return read_each([bytes(raw) for raw in raws])
+
+
+def _read_lines(body: bytes) -> Read:
+    try:
+        envelopes: list[Envelope] = _envelope.decode_lines(body)
+    except _UNREADABLE:
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        _check_count(len(lines))
+        read = read_each(lines)
+        if not read.reports and all(outcome.reason == outcomes.UNDECODABLE for outcome in read.refused):
+            raise Undecodable(read.refused[0].detail or "not JSON") from None
+        return read
+    _check_count(len(envelopes))
+    return _read_all(list(enumerate(envelopes)))
+
+
+def read_each(documents: Sequence[bytes]) -> Read:
+    """Reports that stand each for themselves; `index` is the place in the sequence."""
+    envelopes: list[tuple[int, Envelope]] = []
+    refused: list[Outcome] = []
+    for index, document in enumerate(documents):
+        try:
+            envelopes.append((index, _envelope.decode(document)))
+        except msgspec.ValidationError as error:
+            refused.append(Outcome(index, _id_of(document), "refused", outcomes.INVALID, str(error)))
+        except _UNREADABLE as error:
+            refused.append(Outcome(index, "", "refused", outcomes.UNDECODABLE, str(error)))
+    read = _read_all(envelopes)
+    return Read(read.reports, refused + read.refused)
+
+
+def document_of(report: Report) -> bytes:
+    """The report as it was reported, to be kept until its order comes or as a dead letter."""
+    document = report.document
+    return document if isinstance(document, bytes) else msgspec.json.encode(document)
+
+
+def _check_count(count: int) -> None:
+    if count == 0:
+        raise Undecodable("there is no report in it")
+    if count > REPORTS_MAX:
+        raise TooMany(f"{count} reports, at most {REPORTS_MAX} are taken at once")
+
+
+def _id_of(document: bytes) -> str:
+    try:
+        return _named.decode(document).id
+    except _UNREADABLE:
+        return ""
+
+
+def _read_all(envelopes: Sequence[tuple[int, Envelope]]) -> Read:
+    reports: list[Report] = []
+    refused: list[Outcome] = []
+    for index, envelope in envelopes:
+        try:
+            reports.append(_read_one(index, envelope))
+        except _Refused as error:
+            refused.append(Outcome(index, envelope.id, "refused", error.reason, error.detail))
+    return Read(reports, refused)
+
+
+class _Refused(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+def _read_one(index: int, envelope: Envelope) -> Report:
+    raw = envelope.data
+    size = len(memoryview(raw))
+    if size > REPORT_BYTES_MAX:
+        raise _Refused(outcomes.TOO_LARGE, f"data has {size} bytes, allowed are {REPORT_BYTES_MAX} - at `$.data`")
+    decoder = _decoders.get(envelope.type)
+    if decoder is None:
+        raise _Refused(outcomes.UNKNOWN_TYPE, f"nobody reports {envelope.type} - at `$.type`")
+    try:
+        data = decoder.decode(raw)
+        carried = _carrier.decode(raw).identifier
+    except msgspec.ValidationError as error:
+        raise _Refused(outcomes.INVALID, _inside_data(str(error))) from None
+    except _UNREADABLE as error:
+        raise _Refused(outcomes.UNDECODABLE, f"{error} - at `$.data`") from None
+    _refuse_nul(envelope, raw)
+    return report_of(index, envelope, None if carried is None else _name_of(carried), data, envelope)
+
+
+def _name_of(identifier: Identifier) -> Name:
+    try:
+        return identifiers.normal(identifier.kind, identifier.value)
+    except ValueError as error:
+        raise _Refused(outcomes.INVALID, f"{error} - at `$.data.identifier.value`") from None
+
+
+def _inside_data(message: str) -> str:
+    """The path as the channel sees it: data was decoded by itself."""
+    return message.replace("`$", "`$.data", 1) if "`$" in message else f"{message} - at `$.data`"
+
+
+def _refuse_nul(envelope: Envelope, raw: msgspec.Raw) -> None:
+    """No text may hold NUL: it separates the parts of a key, and PostgreSQL has no such text."""
+    if "\0" in envelope.id or "\0" in envelope.source:
+        raise _Refused(outcomes.INVALID, "text holds the character NUL - at `$`")
+    if _NUL in bytes(raw) and _holds_nul(msgspec.json.decode(raw)):
+        raise _Refused(outcomes.INVALID, "text holds the character NUL - at `$.data`")
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, list):
+        return any(_holds_nul(item) for item in value)
+    if isinstance(value, dict):
+        return any("\0" in key or _holds_nul(item) for key, item in value.items())
+    return False
