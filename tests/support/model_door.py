@@ -62,13 +62,10 @@ def content(report: Report) -> object:
     """What is compared for a conflict, by type (domain.md 2.1); time, source, channel and identifiers never are."""
     data, kind = report["data"], report["type"]
     if kind == PURCHASE:
-        lines = {
-            line["line_id"]: (line["sku"], line["category"], line["quantity"], line["amount_minor"])
-            for line in data["lines"]
-        }
+        lines = {line.line_id: line for line in order_lines(data)}
         return data["order_id"], data["currency"], data["amount_minor"], lines
     if kind == REFUND:
-        return data["order_id"], data["refund_id"], _refunded_lines(data), data.get("amount_minor")
+        return data["order_id"], data["refund_id"], refunded_lines(data), refunded_amount(data)
     if kind == COMPLAINT:
         return data["complaint_id"], data["kind"]
     if kind == SURVEY:
@@ -76,9 +73,23 @@ def content(report: Report) -> object:
     return None
 
 
-def _refunded_lines(data: dict[str, Any]) -> list[tuple[str, int, int]] | None:
-    lines = data.get("lines")
-    return sorted((line["line_id"], line["quantity"], line["amount_minor"]) for line in lines) if lines else None
+def order_lines(data: dict[str, Any]) -> tuple[Line, ...]:
+    """The lines of a purchase; a category that the channel does not know is `unknown` (domain.md 2.1)."""
+    return tuple(
+        Line(each["line_id"], each["sku"], each.get("category", "unknown"), each["quantity"], each["amount_minor"])
+        for each in data["lines"]
+    )
+
+
+def refunded_lines(data: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """The lines of a refund as (line id, quantity, minor units); none if the amount is unallocated."""
+    return sorted((each["line_id"], each["quantity"], each["amount_minor"]) for each in data.get("lines") or ())
+
+
+def refunded_amount(data: dict[str, Any]) -> int:
+    """The amount of a refund in minor units, by lines or not."""
+    lines = refunded_lines(data)
+    return sum(amount for _, _, amount in lines) if lines else int(data["amount_minor"])
 
 
 class Door:
@@ -252,27 +263,25 @@ class Door:
 
     def _too_much(self, data: dict[str, Any], order: Sold) -> str:
         """Why a refund is refused: above what is left of its order, or of its line, or an unknown line."""
-        if not data.get("lines"):
-            return "more than is left of the order" if data["amount_minor"] > order.left() else ""
         amounts: dict[str, int] = {}
         quantities: dict[str, int] = {}
-        for line in data["lines"]:
-            name = line["line_id"]
-            amounts[name] = amounts.get(name, 0) + line["amount_minor"]
-            quantities[name] = quantities.get(name, 0) + line["quantity"]
+        for name, quantity, amount in refunded_lines(data):
+            amounts[name] = amounts.get(name, 0) + amount
+            quantities[name] = quantities.get(name, 0) + quantity
         if any(name not in order.amounts for name in amounts):
             return "no such line"
         if any(amount > order.amounts[name] for name, amount in amounts.items()):
             return "more than is left of the line"
         if any(quantity > order.quantities[name] for name, quantity in quantities.items()):
             return "more pieces than are left of the line"
-        return "more than is left of the order" if sum(amounts.values()) > order.left() else ""
+        return "more than is left of the order" if refunded_amount(data) > order.left() else ""
 
     def _take_off(self, data: dict[str, Any], order: Sold) -> None:
-        for line in data.get("lines") or ():
-            order.amounts[line["line_id"]] -= line["amount_minor"]
-            order.quantities[line["line_id"]] -= line["quantity"]
-        if not data.get("lines"):
+        lines = refunded_lines(data)
+        for name, quantity, amount in lines:
+            order.amounts[name] -= amount
+            order.quantities[name] -= quantity
+        if not lines:
             order.unallocated += data["amount_minor"]
 
     # checked
@@ -282,9 +291,13 @@ class Door:
         data = report["data"]
         amounts = [line["amount_minor"] for line in data.get("lines") or ()]
         if report["type"] in (PURCHASE, REFUND):
-            every = [*amounts, data["amount_minor"]] if "amount_minor" in data else amounts
+            if not amounts and (report["type"] == PURCHASE or data.get("amount_minor") is None):
+                return "no lines"
+            every = [*amounts, data["amount_minor"]] if data.get("amount_minor") is not None else amounts
             if not all(type(amount) is int and amount >= 0 for amount in every):  # a bool is no int here
                 return "not minor units"
+        if report["type"] == REFUND and amounts and data.get("amount_minor", sum(amounts)) not in (None, sum(amounts)):
+            return "not the sum of the lines"
         if report["type"] == PURCHASE:
             if data["currency"] != self.programme.currency:
                 return "another currency"
@@ -296,10 +309,10 @@ class Door:
         """The accepted report with its number."""
         seq, time, data = self._next(member), when(report), report["data"]
         makers: dict[str, Callable[[], Event]] = {
-            PURCHASE: lambda: Purchase(seq, time, data["order_id"], tuple(Line(**line) for line in data["lines"])),
+            PURCHASE: lambda: Purchase(seq, time, data["order_id"], order_lines(data)),
             REFUND: lambda: Refund(seq, time, data["refund_id"], data["order_id"], *_refund_parts(data)),
             SIGN_IN: lambda: SignIn(seq, time),
-            REVIEW: lambda: Review(seq, time, data["review_id"], data["photos"]),
+            REVIEW: lambda: Review(seq, time, data["review_id"], data.get("photos", 0)),
             JOINED: lambda: Joined(seq, time, data["activity_id"]),
             SHARE: lambda: Other(seq, time, "shared"),
             COMPLAINT: lambda: Other(seq, time, "complaint"),
@@ -309,7 +322,5 @@ class Door:
 
 
 def _refund_parts(data: dict[str, Any]) -> tuple[tuple[tuple[str, int], ...], int]:
-    lines = data.get("lines")
-    return (
-        (tuple((line["line_id"], line["amount_minor"]) for line in lines), 0) if lines else ((), data["amount_minor"])
-    )
+    lines = refunded_lines(data)
+    return tuple((name, amount) for name, _, amount in lines), 0 if lines else refunded_amount(data)

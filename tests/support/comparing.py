@@ -1,0 +1,138 @@
+"""The real shop beside the independent model: what differs, as sentences. An empty list is the promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.support.model import Member
+from tests.support.model_world import World
+from tests.support.shop import Report, Shop
+
+SPEND_EVERY_DAYS = 7  # spendings are gathered, because each must find everything before it settled
+
+
+def gathered(history: Iterable[Report], *, clock: str) -> list[Report]:
+    """The same history with its spendings moved behind every seventh closed day, all at the shop's own `clock`."""
+    told: list[Report] = []
+    spendings: list[Report] = []
+    closed = 0
+    for item in history:
+        if item.get("command") == "spend":
+            spendings.append(item | {"at": clock})
+            continue
+        told.append(item)
+        if item.get("command") == "day.close":
+            closed += 1
+            if closed % SPEND_EVERY_DAYS == 0:
+                told += spendings
+                spendings = []
+    return told + spendings
+
+
+def by_identifier(world: World) -> dict[str, Member]:
+    """The model's members by the value of their identifier."""
+    return {value: world.members[name] for (_, value), name in world.door.identifiers.items() if name in world.members}
+
+
+def instant(text: str | None) -> datetime | None:
+    """An instant as the services write it."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def differences(world: World, shop: Shop, *, awards: bool = False) -> list[str]:
+    """Every member's standing, net points per order, lots and debt: what is not equal."""
+    expected = by_identifier(world)
+    found = Found(shop, awards=awards)
+    problems = [f"{name}: only in the shop" for name in found.standings.keys() - expected.keys()]
+    for name, member in sorted(expected.items()):
+        problems += [f"{name}: {problem}" for problem in _of_member(member, found, name)]
+        if awards:
+            problems += [f"{name}: {problem}" for problem in _awards(member, found, name)]
+    return problems
+
+
+class Found:
+    """What the services answer, read once."""
+
+    def __init__(self, shop: Shop, *, awards: bool) -> None:
+        self.standings = shop.standings()
+        self.balances = shop.balances()
+        self.orders = shop.orders()
+        self.lots = shop.lots()
+        self.awards = shop.awards() if awards else {}
+
+
+def _of_member(member: Member, found: Found, name: str) -> Iterable[str]:
+    standing = found.standings.get(name)
+    if standing is None:
+        yield "tier-svc does not know the member"
+        return
+    wanted = (member.tier_name, member.standing.until)
+    if (standing["tier"], instant(standing["until"])) != wanted:
+        yield f"stands at {standing}, the model says {wanted}"
+    net = {order: points for order, points in member.net_points().items() if points}
+    earned = {order: points for order, points in found.orders.get(name, {}).items() if points}
+    for order in sorted(net.keys() | earned.keys()):
+        if net.get(order, 0) != earned.get(order, 0):
+            yield f"order {order} earned {earned.get(order, 0)}, the model says {net.get(order, 0)}"
+    balance = found.balances.get(name, {"debt": 0, "posted": 0})
+    if balance["debt"] != member.debt:
+        yield f"debt {balance['debt']}, the model says {member.debt}"
+    wanted_lots = Counter((lot.expires_at, lot.remaining) for lot in member.lots if lot.remaining)
+    lots = Counter(
+        (instant(lot["expires_at"]), lot["remaining"]) for lot in found.lots.get(name, []) if lot["remaining"]
+    )
+    if lots != wanted_lots:
+        yield f"lots {sorted((lots - wanted_lots).items(), key=str)}, the model says {sorted((wanted_lots - lots).items(), key=str)}"
+    if balance["posted"] != sum(lot.remaining for lot in member.lots):
+        yield f"posted {balance['posted']}, the model says {sum(lot.remaining for lot in member.lots)}"
+
+
+def _awards(member: Member, found: Found, name: str) -> Iterable[str]:
+    standing = [award for award in found.awards.get(name, []) if not award.get("taken_back")]
+    points = Counter(award["points"] for award in standing if award["kind"] == "points")
+    wanted = Counter(points for points in member.awards().values() if points)
+    if points != wanted:
+        yield f"awards {points}, the model says {wanted}"
+    coupons = sum(award["kind"] == "coupon" for award in standing)
+    if coupons != len(member.upgrade_coupons()):
+        yield f"{coupons} coupons, the model says {member.upgrade_coupons()}"
+
+
+def spendings_differ(world: World, shop: Shop) -> list[str]:
+    """Spendings that one took and the other refused."""
+    problems: list[str] = []
+    for spending, (command, status, answer) in zip(world.spendings, shop.spent, strict=True):
+        if (spending.refused is None) != (status == 201):
+            problems.append(f"{command}: {status} {answer}, the model says {spending.refused or 'taken'}")
+    return problems
+
+
+def state(shop: Shop) -> dict[str, Any]:
+    """What must be equal however fast each service was (domain.md 3.1): standings, net points per order and per award, lots, debt."""
+    found = Found(shop, awards=True)
+    return {
+        "standings": {name: (item["tier"], item["since"], item["until"]) for name, item in found.standings.items()},
+        "orders": found.orders,
+        "debt": {name: item["debt"] for name, item in found.balances.items()},
+        "lots": {
+            name: sorted((lot["expires_at"], lot["remaining"]) for lot in lots) for name, lots in found.lots.items()
+        },
+        "awards": {
+            name: sorted((award["campaign_id"], award["points"], bool(award.get("taken_back"))) for award in awards)
+            for name, awards in found.awards.items()
+        },
+    }
+
+
+def states_differ(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Where two states are not equal, a line per member and part."""
+    return [
+        f"{part} of {name}: {one[part].get(name)} and {other[part].get(name)}"
+        for part in one
+        for name in sorted(one[part].keys() | other[part].keys())
+        if one[part].get(name) != other[part].get(name)
+    ]
