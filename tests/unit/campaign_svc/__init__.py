@@ -1,0 +1,1 @@
+"""campaign-svc without a broker or a database."""
