@@ -99,24 +99,30 @@ def read_times(column: Any, zone: ZoneInfo | None, shift_days: int) -> Times:
         raise MappingError("the times of this file carry no offset; say where they were taken: --zone America/New_York")
     shift = timedelta(days=shift_days)
 
-    def wall_clock(value: Any) -> int:
+    def checked(value: Any) -> datetime:
         moment = _moment(value)
         if (moment.tzinfo is None) is not naive:
             raise ValueError(
                 f"{value!r} is written {'with' if naive else 'without'} an offset, unlike the rest of its column"
             )
-        return (moment.replace(tzinfo=UTC) + shift - _EPOCH) // _MICROSECOND if naive else instant(value)
+        return moment
+
+    def wall_clock(value: Any) -> int:
+        return _microseconds(checked(value).replace(tzinfo=UTC) + shift) if naive else instant(value)
 
     def instant(value: Any) -> int:
-        moment = _moment(value)
-        if moment.tzinfo is None:
-            moment = (moment + shift).replace(tzinfo=zone, fold=0)
-            return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
-        moved = moment.astimezone(zone).replace(tzinfo=None) + shift if zone and shift_days else None
-        placed = moved.replace(tzinfo=zone, fold=0) if moved is not None else moment + shift
-        return (placed.astimezone(UTC) - _EPOCH) // _MICROSECOND
+        moment = checked(value)
+        if not naive:
+            if zone is None or not shift_days:
+                return _microseconds(moment + shift)
+            moment = moment.astimezone(zone).replace(tzinfo=None)
+        return _microseconds((moment + shift).replace(tzinfo=zone, fold=0))
 
     return Times(convert(column, wall_clock), convert(column, instant))
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 
 def _moment(value: Any) -> datetime:
