@@ -81,8 +81,10 @@ def _of_member(member: Member, found: Found, name: str) -> Iterable[str]:
     balance = found.balances.get(name, {"debt": 0, "posted": 0})
     if balance["debt"] != member.debt:
         yield f"debt {balance['debt']}, the model says {member.debt}"
-    wanted_lots = Counter((lot.expires_at, lot.remaining) for lot in member.lots if lot.remaining)
-    lots = Counter(
+    wanted_lots: Counter[tuple[datetime | None, int]] = Counter(
+        (lot.expires_at, lot.remaining) for lot in member.lots if lot.remaining
+    )
+    lots: Counter[tuple[datetime | None, int]] = Counter(
         (instant(lot["expires_at"]), lot["remaining"]) for lot in found.lots.get(name, []) if lot["remaining"]
     )
     if lots != wanted_lots:

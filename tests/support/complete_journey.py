@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -66,3 +67,16 @@ def _basket(basket_id: int, head: tuple[int, int, datetime], lines: list[Line]) 
     household, store, naive = head
     instant = naive.replace(tzinfo=ZONE, fold=0).astimezone(UTC)
     return Basket(basket_id, household, store, naive, instant, tuple(lines), sum(line.amount_minor for line in lines))
+
+
+@cache
+def all_baskets() -> tuple[Basket, ...]:
+    """All baskets, read once."""
+    return tuple(load_baskets())
+
+
+def some_baskets(households: int) -> list[Basket]:
+    """All baskets of so many households, spread over the whole list of them."""
+    everybody = sorted({basket.household_id for basket in all_baskets()})
+    chosen = set(everybody[:: len(everybody) // households][:households])
+    return [basket for basket in all_baskets() if basket.household_id in chosen]

@@ -144,14 +144,27 @@ class Shop:
         answer = httpx.post(url, json=body, headers={"Idempotency-Key": key}, timeout=30.0)
         return answer.status_code, answer.json()
 
-    def settle(self, limit_seconds: float = SETTLE_LIMIT_SECONDS, *, without: Collection[str] = ()) -> None:
-        """Wait until everything that was told has had its effect in every running service. Fails with what is waited for."""
-        if self.rested and not without:
+    def settle(self, limit_seconds: float = SETTLE_LIMIT_SECONDS) -> None:
+        """Wait until everything that was told has had its effect in every service. Fails with what is waited for."""
+        if self.rested:
             return
-        asked = [service for service in self.services.all if service.name not in without]
-        ended = settle(lambda: [service.progress() for service in asked], limit_seconds=limit_seconds)
+        ended = settle(lambda: [service.progress() for service in self.services.all], limit_seconds=limit_seconds)
         assert not ended.obstacles, [str(obstacle) for obstacle in ended.obstacles]
-        self.rested = not without
+        self.rested = True
+
+    def settle_without(self, stopped: str, limit_seconds: float = SETTLE_LIMIT_SECONDS) -> None:
+        """Wait until the door has said everything, and until the other readers have gone as far as they can without `stopped`."""
+        until = Deadline(limit_seconds)
+        running = [service for service in self.services.all if service.name != stopped]
+        before = None
+        while True:
+            answers = [service.progress() for service in running]
+            now = [(answer["outbox_rows"], answer["moved_total"]) for answer in answers]
+            if now == before and not any(answer["outbox_rows"] for answer in answers):
+                return
+            assert not until.passed(), now
+            before = now
+            until.wait(1.0)
 
     # Reading
 

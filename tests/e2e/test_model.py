@@ -1,0 +1,72 @@
+"""The model test: whatever channels report, the real stack and the independent model agree on every member.
+
+INVARIANT: net points per order, debt, lots and standing of every member equal the model's.
+What would break it: a batch cut that leaks into a rule, a number applied twice or not at all, a re-rating that is lost, a refund that
+takes back more or less than was earned, an end judged with what came later, an expiry by a clock of one's own.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.support.comparing import differences, gathered, spendings_differ
+from tests.support.complete_journey import some_baskets
+from tests.support.histories import history
+from tests.support.model_programme import Programme, reference_programme, short_programme, with_campaigns
+from tests.support.model_world import World
+from tests.support.shop import Report, Shop, open_shop, reference, short
+
+CLOCK = "2018-03-15T12:00:00-04:00"  # later than everything that is told
+SEED = 20261124
+CURRENCY, ZONE = "USD", "America/New_York"
+FULL_HOUSEHOLDS = 360  # about 22,700 baskets
+QUICK_HOUSEHOLDS = 24
+
+
+def told(households: int) -> list[Report]:
+    """A history of so many households: real baskets, refunds, duplicates, late activities, sign-ins, reviews, spendings, days."""
+    return gathered(history(some_baskets(households), SEED), clock=CLOCK)
+
+
+def agree(story: list[Report], programme: Programme, document: dict[str, object], *, awards: bool) -> Shop:
+    """Tell the story to both and compare everything."""
+    world = World(programme)
+    outcomes: dict[str, int] = {}
+    for item in story:
+        outcome = world.tell(item)
+        if "command" not in item:
+            outcomes[outcome.status] = outcomes.get(outcome.status, 0) + 1
+    with open_shop(document, clock=CLOCK) as shop:
+        shop.tell(story)
+        shop.settle()
+        sys.stdout.write(f"\nseed {SEED}: {len(story)} reports and commands, model {outcomes}, shop {shop.counts}\n")
+        assert spendings_differ(world, shop) == []
+        problems = differences(world, shop, awards=awards)
+        sys.stdout.write(
+            f"{len(world.members)} members compared, {len(problems)} differences, {len(shop.spent)} spendings\n"
+        )
+        assert problems[:10] == []
+        proof = shop.trial_balance()
+        assert proof["sum"] == 0
+        assert {name: wrong for name, wrong in proof["invariants"].items() if wrong} == {}
+        assert {key: shop.counts.get(key, 0) for key in ("accepted", "duplicate", "refused", "conflict")} == {
+            key: outcomes.get(key, 0) for key in ("accepted", "duplicate", "refused", "conflict")
+        }
+    return shop
+
+
+def test_a_small_town_agrees_with_the_model_with_campaigns() -> None:
+    programme = with_campaigns(reference_programme(CURRENCY, ZONE))
+    agree(told(QUICK_HOUSEHOLDS), programme, reference(), awards=True)
+
+
+@pytest.mark.long
+def test_360_households_agree_with_the_model_under_the_reference_programme() -> None:
+    agree(told(FULL_HOUSEHOLDS), with_campaigns(reference_programme(CURRENCY, ZONE)), reference(), awards=True)
+
+
+@pytest.mark.long
+def test_360_households_agree_with_the_model_under_the_short_programme() -> None:
+    agree(told(FULL_HOUSEHOLDS), short_programme(CURRENCY, ZONE), short(), awards=False)

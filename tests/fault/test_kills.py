@@ -1,0 +1,208 @@
+"""Nothing lost and nothing twice, whatever is killed on the way.
+
+INVARIANT: after any SIGKILL of any service, and of Kafka, every accepted report has had its effect exactly once.
+What would break it: a position that moves apart from its effects, an announcement after the commit, a number given twice, a relay that
+deletes before the broker has acknowledged. The negative control runs the same with the dedupe off and must be caught.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+
+from laurel_cli.services import SERVICE_NAMES, Refused, Unreachable
+from tests.support.comparing import differences
+from tests.support.complete_journey import some_baskets
+from tests.support.histories import Mix, history
+from tests.support.model_programme import reference_programme, with_campaigns
+from tests.support.model_world import World
+from tests.support.shop import Deadline, Report, Shop, open_shop, reference
+from tests.support.topics import numbers_of
+
+SEED = 42
+REPORTS_PER_REQUEST = 40
+MIX = Mix(spend=0.0, same_id=0.03, other_source=0.02, close_every=7)  # 5 % told twice
+
+
+def story(events: int) -> list[Report]:
+    """The first so many reports of a history, with the days closed between them."""
+    told = history(some_baskets(max(8, events // 60)), SEED, MIX)
+    return told[:events]
+
+
+def send(shop: Shop, reports: list[Report]) -> None:
+    """One request, again until it is answered: a channel that got no answer reports again."""
+    bodies = [msgspec.json.encode(report) for report in reports]
+    until = Deadline(60.0)
+    while True:
+        try:
+            shop.services.member.report(bodies)
+        except (Unreachable, Refused) as refused:
+            if until.passed() or (isinstance(refused, Refused) and refused.status < 500):
+                raise
+            until.wait()
+        else:
+            return
+
+
+def close(shop: Shop, as_of: str) -> None:
+    """Close a day, again until the door answers."""
+    until = Deadline(60.0)
+    while True:
+        try:
+            shop.services.member.close_day(as_of)
+        except (Unreachable, Refused) as refused:
+            if until.passed() or (isinstance(refused, Refused) and refused.status < 500):
+                raise
+            until.wait()
+        else:
+            return
+
+
+class Nemesis:
+    """Kills a service and starts it again at once, beside the feed; counts what it did."""
+
+    def __init__(self, shop: Shop, kills_each: int) -> None:
+        self.shop = shop
+        self.plan = [name for name in SERVICE_NAMES for _ in range(kills_each)]
+        random.Random(SEED).shuffle(self.plan)
+        self.killed: dict[str, int] = dict.fromkeys((*SERVICE_NAMES, "kafka"), 0)
+        self._restarting: threading.Thread | None = None
+        self._failed: list[BaseException] = []
+
+    def strike(self) -> None:
+        """Kill the next victim. Waits until the one before is up again: one at a time."""
+        self.rest()
+        if self.plan:
+            victim = self.plan.pop()
+            self._start(victim, self.shop.stack.kill_service, self.shop.stack.start_service)
+
+    def strike_kafka(self) -> None:
+        self.rest()
+        stack = self.shop.stack
+        self._start("kafka", lambda _: stack.kill_kafka(), lambda _: stack.start_kafka())
+
+    def rest(self) -> None:
+        if self._restarting is not None:
+            self._restarting.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def _start(self, victim: str, kill: object, start: object) -> None:
+        def work() -> None:
+            try:
+                kill(victim)  # type: ignore[operator]
+                self.killed[victim] += 1
+                start(victim)  # type: ignore[operator]
+            except BaseException as failure:  # noqa: BLE001 - raised again in the test's own thread
+                self._failed.append(failure)
+
+        self._restarting = threading.Thread(target=work)
+        self._restarting.start()
+
+
+def tell_under_fire(shop: Shop, told: list[Report], nemesis: Nemesis) -> None:
+    """The story in small requests, throttled by the kills that are spread over it."""
+    requests: list[list[Report]] = []
+    for report in told:
+        if (
+            "command" in report
+            or not requests
+            or len(requests[-1]) >= REPORTS_PER_REQUEST
+            or "command" in requests[-1][-1]
+        ):
+            requests.append([])
+        requests[-1].append(report)
+    strikes = len(nemesis.plan)
+    for place, request in enumerate(requests):
+        if place * strikes // len(requests) != (place - 1) * strikes // len(requests):
+            nemesis.strike()
+        if place == len(requests) // 2:
+            nemesis.strike_kafka()
+        if "command" in request[0]:
+            close(shop, request[0]["as_of"])
+        else:
+            send(shop, request)
+    while nemesis.plan:
+        nemesis.strike()
+    nemesis.rest()
+    shop.rested = False
+    shop.settle()
+
+
+def under_fire(events: int, kills_each: int) -> None:
+    told = story(events)
+    world = World(with_campaigns(reference_programme("USD", "America/New_York")))
+    for report in told:
+        world.tell(report)
+    with open_shop(reference()) as shop:
+        nemesis = Nemesis(shop, kills_each)
+        tell_under_fire(shop, told, nemesis)
+        problems = differences(world, shop, awards=True)
+        proof = shop.trial_balance()
+        numbers = {
+            topic: numbers_of(shop.stack.kafka_bootstrap, topic)
+            for topic in ("activities", "tiers", "campaigns", "points")
+        }
+        sys.stdout.write(
+            f"\nseed {SEED}: {len(told)} reports, killed {nemesis.killed}; {len(problems)} differences,"
+            f" trial balance {proof['sum']}, "
+            + ", ".join(
+                f"{topic}: {n.messages} said, {n.repeated} again, {len(n.broken)} gaps" for topic, n in numbers.items()
+            )
+        )
+        assert problems[:5] == []
+        assert proof["sum"] == 0
+        assert not any(proof["invariants"].values())
+        assert [gap for n in numbers.values() for gap in n.broken] == []
+        assert not shop.dead_letters() or {letter["reason"] for letter in shop.dead_letters()} <= {
+            "conflict",
+            "refund_exceeds_order",
+        }
+
+
+@contextmanager
+def dedupe_off() -> Iterator[None]:
+    """Services started meanwhile believe whatever they read: what a consumer without our fences would do."""
+    os.environ["LAUREL_UNSAFE_NO_DEDUPE"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["LAUREL_UNSAFE_NO_DEDUPE"]
+
+
+def test_nothing_is_lost_and_nothing_twice_when_every_service_is_killed() -> None:
+    under_fire(events=1500, kills_each=4)
+
+
+@pytest.mark.long
+def test_nothing_is_lost_and_nothing_twice_over_10_000_events_and_20_kills_of_each_service() -> None:
+    under_fire(events=10_000, kills_each=20)
+
+
+def test_saying_everything_again_changes_nothing_and_without_the_dedupe_the_check_notices() -> None:
+    told = [report for report in story(400) if "command" not in report]
+    world = World(with_campaigns(reference_programme("USD", "America/New_York")))
+    for report in told:
+        world.tell(report)
+    with open_shop(reference()) as shop:
+        shop.tell(told)
+        shop.settle()
+        shop.services.member.resay(None)
+        shop.rested = False
+        shop.settle()
+        assert differences(world, shop, awards=True)[:5] == []
+        with dedupe_off():
+            shop.stack.kill_service("points-svc")
+            shop.stack.start_service("points-svc")
+            shop.services.member.resay(None)
+            shop.rested = False
+            shop.settle()
+        assert differences(world, shop), "the negative control was not caught: this check proves nothing"

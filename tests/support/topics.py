@@ -1,0 +1,66 @@
+"""What really stands on the topics: read from the first record to the last, for the checks of numbers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+
+@dataclass
+class Numbers:
+    """The numbers of one topic: messages, repetitions, and gaps or inversions among first occurrences."""
+
+    messages: int
+    repeated: int
+    broken: list[str]
+
+
+def numbers_of(bootstrap: str, topic: str) -> Numbers:
+    """Read a whole topic and check that each key's numbers, at their first occurrence, are 1, 2, 3 …"""
+    return asyncio.run(_numbers_of(bootstrap, topic))
+
+
+async def _numbers_of(bootstrap: str, topic: str) -> Numbers:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        described = (await admin.describe_topics([topic]))[0]
+    finally:
+        await admin.close()
+    parts = [TopicPartition(topic, found["partition"]) for found in described["partitions"]]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        for part in parts:
+            consumer.seek(part, 0)
+        found = Numbers(0, 0, [])
+        last: dict[bytes, int] = defaultdict(int)
+        open_parts = {part for part in parts if ends[part] > 0}
+        while open_parts:
+            for part, records in (await consumer.getmany(timeout_ms=500, max_records=5000)).items():
+                for record in records:
+                    _look(topic, record.key, dict(record.headers).get("number"), last, found)
+                if records and records[-1].offset + 1 >= ends[part]:
+                    open_parts.discard(part)
+        return found
+    finally:
+        await consumer.stop()
+
+
+def _look(topic: str, key: bytes | None, header: bytes | None, last: dict[bytes, int], found: Numbers) -> None:
+    if key is None or header is None:
+        return
+    found.messages += 1
+    number = int(header)
+    if number <= last[key]:
+        found.repeated += 1
+    elif number == last[key] + 1:
+        last[key] = number
+    else:
+        found.broken.append(f"{topic}: {key.hex()} {number} follows {last[key]}")
