@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ from campaign_svc.domain.catalogue import CATALOGUE, PURCHASE, TIER_FACTS
 from campaign_svc.domain.conditions import Ladder, compiled, explained
 from campaign_svc.domain.programme import Ruleset, faults_of
 from tests.unit.campaign_svc.programmes import campaign, leaf, with_campaigns
+
+log = logging.getLogger(__name__)
 
 TIERS = ["regular", "silver", "gold", "diamond"]
 AMOUNTS = st.integers(-1, 12)
@@ -133,13 +136,12 @@ def microseconds_per_event(match: Callable[[dict[str, Any]], object]) -> float:
     return min(rounds) / len(moments) * 1e6
 
 
-def test_a_thousand_live_campaigns_cost_little_more_than_ten(record_property):
+def test_a_thousand_live_campaigns_cost_little_more_than_ten():
     few, lots = many(10).fired_by(PURCHASE), many(1_000).fired_by(PURCHASE)
     assert few is not None
     assert lots is not None
     ten, thousand = microseconds_per_event(few.matching), microseconds_per_event(lots.matching)
     naive = microseconds_per_event(lambda moment: [entry for entry in lots.entries if entry.holds(moment)])
-    for name, figure in (("ten", ten), ("thousand", thousand), ("thousand_naive", naive)):
-        record_property(f"microseconds_{name}", round(figure, 2))
+    log.info("µs an event: %.2f of 10 campaigns, %.2f of 1000, %.0f of 1000 without the index", ten, thousand, naive)
     assert thousand - ten < 10  # of the 50 that a purchase may cost
     assert thousand < naive / 20  # the bar of performance.md
