@@ -60,6 +60,8 @@ ON CONFLICT (activity, content) DO NOTHING
 # Their waiting is over.
 WAITING_DELETE = text("DELETE FROM waiting WHERE id = ANY(CAST(:ids AS bigint[]))")
 
+WAITING_DELETE_OF = text("DELETE FROM waiting WHERE activity = ANY(CAST(:activities AS bytea[]))")
+
 # Orders that something has waited for too long, locked as the door locks them; those that the door holds now come later.
 OVERDUE_CLAIMS = text("""
 SELECT key FROM claim
@@ -185,6 +187,10 @@ class Orders:
         """These no longer wait."""
         if ids:
             await self._tx.run(WAITING_DELETE, ids=ids)
+
+    async def end_waiting_of(self, activities: Sequence[bytes]) -> None:
+        """Reports with these id keys no longer wait: they have been adopted."""
+        await self._tx.run(WAITING_DELETE_OF, activities=activities)
 
     async def take_overdue(self, now: datetime, limit: int) -> list[tuple[int, bytes]]:
         """Take away what has waited too long: (id, report)."""
