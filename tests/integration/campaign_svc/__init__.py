@@ -1,0 +1,1 @@
+"""campaign-svc on a real PostgreSQL, without Kafka."""
