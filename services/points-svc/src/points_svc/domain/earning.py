@@ -3,7 +3,7 @@ that they make. The one thing not to break: a late activity counts on its own lo
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from points_svc.domain import calendar, ledger, streaks
 from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, SignIns, Why

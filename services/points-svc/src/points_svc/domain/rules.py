@@ -3,9 +3,9 @@ multipliers are exact decimals (domain.md 3.1), held as integers in millionths; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -139,6 +139,21 @@ class Rules:
     def multiplier(self, tier: str | None) -> int:
         """Millionths. A member without a standing, or with a tier this version does not know, is rated at the lowest tier."""
         return self.multipliers.get(tier or self.lowest_tier, self.multipliers[self.lowest_tier])
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A version is in force from an instant on; None: from the beginning."""
+
+    version: int
+    effective_from: datetime | None
+
+
+def in_force(activations: Iterable[Activation], at: datetime) -> int | None:
+    """The version in force at an instant: the latest that began by then (domain.md 6). None: none that is known."""
+    beginning = datetime.min.replace(tzinfo=UTC)
+    begun = [(a.effective_from or beginning, a.version) for a in activations]
+    return max(((since, version) for since, version in begun if since <= at), default=(at, None))[1]
 
 
 def millionths(decimal: str) -> int:

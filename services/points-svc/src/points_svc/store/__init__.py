@@ -1,0 +1,233 @@
+"""What a handler may do inside one transaction; the only room that speaks SQL. The one thing not to break: accounts are locked, ascending,
+before anything else of them is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from laurel_contracts.programme import Programme
+from laurel_kit.postgres import Transaction
+from points_svc.domain.account import Account, Day, Entry, Lot, Order
+from points_svc.domain.rules import Activation, Rules
+from points_svc.store import accounts, habits, ledger, orders, programmes, proof, reports, spendings
+from points_svc.store.programmes import Loaded, Shelf
+from points_svc.store.spendings import Answered
+
+__all__ = ["PointsStore", "Shelf"]
+
+
+class Message(Protocol):
+    """Something to be said."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def number(self) -> int | None: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+OrderNames = Collection[tuple[Account, str]]
+
+
+class PointsStore:
+    """The books, within one transaction."""
+
+    def __init__(self, tx: Transaction, shelf: Shelf) -> None:
+        self.tx = tx
+        self._shelf = shelf
+
+    async def rules(self, versions: Collection[int]) -> Mapping[int, Rules]:
+        """Programme versions, ready for use. Raises Hold."""
+        return await self._shelf.rules(self.tx, versions)
+
+    async def activations(self, partitions: Collection[int]) -> dict[int, list[Activation]]:
+        """Since when each version is in force, for what bears no stamp of its own."""
+        return await programmes.activations(self.tx, partitions)
+
+    async def activate(self, activations: Collection[tuple[int, int, datetime | None]]) -> None:
+        """Programme versions that are in force from an instant on, per partition."""
+        await programmes.activate(self.tx, activations)
+
+    async def days(self, partitions: Collection[int]) -> dict[int, Day]:
+        """The last day record applied in each partition."""
+        return await accounts.read_days(self.tx, partitions)
+
+    async def due(self, partition: int, as_of: datetime) -> list[UUID]:
+        """Members of whom something expires by `as_of`."""
+        return await accounts.due(self.tx, partition, as_of)
+
+    async def lock(self, partition_of: Mapping[UUID, int], days: Mapping[int, Day]) -> dict[UUID, Account]:
+        """Open and lock the accounts of these members, in ascending order."""
+        return await accounts.lock(self.tx, partition_of, days) if partition_of else {}
+
+    async def lock_one(self, member_id: UUID) -> Account | None:
+        """One account that is there, locked."""
+        return await accounts.lock_one(self.tx, member_id)
+
+    async def skip_number(self, topic: str, key: bytes, number: int) -> None:
+        """A record was set aside: its number counts as heard, so that the next one is fresh."""
+        await accounts.skip(self.tx, topic, UUID(bytes=key), number)
+
+    async def lock_page(self, after: UUID | None, only: UUID | None, limit: int) -> list[Account]:
+        """The next accounts in ascending order, or one; locked."""
+        if only is not None:
+            account = await self.lock_one(only)
+            return [] if account is None else [account]
+        return await reports.lock_page(self.tx, after, limit)
+
+    async def read_orders(self, wanted: OrderNames) -> None:
+        """What refunds need: their orders with own lots and payments, and every lot that holds anything."""
+        await orders.read(self.tx, wanted)
+        await self._read_lots_of_orders([account for account, _ in wanted])
+        if wanted:
+            await ledger.read_payments(self.tx, wanted)
+
+    async def read_orders_after(self, wanted: Collection[tuple[Account, int]]) -> None:
+        """What a standing fact needs that holds for orders already rated: those numbered above, and lots."""
+        await orders.read_after(self.tx, wanted)
+        await self._read_lots_of_orders([account for account, _ in wanted])
+
+    async def _read_lots_of_orders(self, concerned: Collection[Account]) -> None:
+        await ledger.read_live_lots(self.tx, concerned)
+        own = {
+            (account.member_id, order.seq): (account, order.seq)
+            for account in concerned
+            for order in account.orders.values()
+            if order.seq not in account.lots
+        }
+        await ledger.read_lots(self.tx, list(own.values()))
+
+    async def read_awards(self, wanted: Collection[tuple[Account, UUID]]) -> None:
+        """What it needs to take these awards back."""
+        await orders.read_awards(self.tx, wanted)
+        await ledger.read_live_lots(self.tx, [account for account, _ in wanted])
+
+    async def read_lots(self, wanted: Collection[tuple[Account, int]]) -> None:
+        """Lots by name, also empty ones."""
+        await ledger.read_lots(self.tx, wanted)
+
+    async def read_live_lots(self, concerned: Collection[Account]) -> None:
+        """Every lot that holds anything."""
+        await ledger.read_live_lots(self.tx, concerned)
+
+    async def read_sign_ins(self, concerned: Collection[Account]) -> None:
+        """Runs of days signed in."""
+        await habits.read_sign_ins(self.tx, concerned)
+
+    async def read_reviews(self, wanted: Collection[tuple[Account, date]]) -> None:
+        """Reviews counted on these days."""
+        await habits.read_reviews(self.tx, wanted)
+
+    async def save(self, concerned: Collection[Account], days: Collection[Day] = ()) -> None:
+        """Everything that has changed, set by set."""
+        if concerned:
+            await accounts.write(self.tx, concerned)
+            await ledger.write(self.tx, concerned)
+            await orders.write(self.tx, concerned)
+            await orders.write_awards(self.tx, concerned)
+            await habits.write(self.tx, concerned)
+        await accounts.write_days(self.tx, days)
+
+    def say(self, messages: Iterable[Message]) -> None:
+        """Lay messages into the outbox, in their order."""
+        for message in messages:
+            self.tx.say(
+                topic=message.topic, partition=message.partition, key=message.key, type=message.type, id=message.id,
+                number=message.number, body=message.body,
+            )  # fmt: skip
+
+    def move_mark(self, topic: str, partition: int, next_offset: int) -> None:
+        """Everything about `topic`/`partition` below this offset has been said by who says marks."""
+        self.tx.move_mark(topic, partition, next_offset)
+
+    # One key, one answer.
+
+    async def claim_key(self, key: str) -> bool:
+        """Whether nobody else is working under this key now."""
+        return await spendings.claim(self.tx, key)
+
+    async def find_answer(self, key: str) -> Answered | None:
+        """What the key was answered with."""
+        return await spendings.find(self.tx, key)
+
+    async def keep_answer(
+        self,
+        *,
+        key: str,
+        member_id: UUID,
+        answered: Answered,
+        points: int,
+        order_id: str | None,
+        seq: int | None,
+        at: datetime,
+    ) -> None:
+        """The answer, for ever; `seq`: the entry that spent, None for a refusal."""
+        await spendings.add(
+            self.tx, key=key, member_id=member_id, answered=answered, points=points, order_id=order_id, seq=seq, at=at
+        )
+
+    # Programme versions.
+
+    async def add_programme(self, programme: Programme, at: datetime) -> Loaded:
+        """Store a version unless it is there; what is returned is what stands."""
+        return await programmes.add(self.tx, programme, at)
+
+    async def programmes(self) -> list[Loaded]:
+        """All versions."""
+        return await programmes.listed(self.tx)
+
+    # Readings.
+
+    async def hold_still(self) -> None:
+        """From here on all readings are of one moment. Must come first in its transaction."""
+        await self.tx.run(reports.HOLD_STILL)
+
+    async def read_account(self, member_id: UUID) -> Account | None:
+        """An account as it stands, not locked."""
+        return await accounts.read(self.tx, member_id)
+
+    async def read_books(self, member_id: UUID) -> tuple[list[Entry], dict[int, Lot]]:
+        """A member's ledger from the first entry, and the lots it speaks of."""
+        return await ledger.read_all(self.tx, member_id)
+
+    async def entries_before(self, member_id: UUID, before: int, limit: int) -> list[Entry]:
+        """A page of entries, newest first."""
+        rows = await self.tx.run(ledger.ENTRIES_BEFORE, member_id=member_id, before=before, limit=limit)
+        return await ledger.read_entries(self.tx, member_id, rows.all())
+
+    async def entries_of_order(self, member_id: UUID, order_id: str) -> list[Entry]:
+        """All entries of an order, oldest first."""
+        rows = await self.tx.run(ledger.ENTRIES_OF_ORDER, member_id=member_id, order_id=order_id)
+        return await ledger.read_entries(self.tx, member_id, rows.all())
+
+    async def orders_after(self, member_id: UUID, after: int, limit: int) -> list[Order]:
+        """A page of orders in stream order."""
+        return await reports.orders_after(self.tx, member_id, after, limit)
+
+    async def order(self, member_id: UUID, order_id: str) -> Order | None:
+        """One order of a member."""
+        return await reports.order(self.tx, member_id, order_id)
+
+    async def balances(self, after: UUID | None, limit: int, now: datetime) -> list[dict[str, Any]]:
+        """A page of what every member has at `now`."""
+        return await reports.balances(self.tx, after, limit, now)
+
+    async def summary(self) -> dict[str, int]:
+        """Points issued, spent, expired and outstanding, of all members."""
+        return await reports.summary(self.tx)
+
+    async def trial_balance(self) -> dict[str, Any]:
+        """The sum over all accounts and how often each invariant is broken."""
+        return await proof.trial_balance(self.tx)

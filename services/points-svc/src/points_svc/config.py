@@ -1,0 +1,30 @@
+"""Settings of points-svc, read once from the environment by `main` and by nobody else. The one thing not to break: they are frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from laurel_kit.settings import KitSettings, seconds
+
+PATIENCE_SECONDS = 0.2
+FRESH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`patience_seconds`: how long a batch of activities waits for tier-svc's mark while that mark is younger than `fresh_seconds`
+    (domain.md 3.1). Waiting keeps statements quiet; the result does not depend on it."""
+
+    kit: KitSettings
+    patience_seconds: float
+    fresh_seconds: float
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> Settings:
+        """From the environment. Raises SettingsError."""
+        return cls(
+            kit=KitSettings.read(env),
+            patience_seconds=seconds(env, "LAUREL_MARK_PATIENCE_SECONDS", PATIENCE_SECONDS),
+            fresh_seconds=seconds(env, "LAUREL_MARK_FRESH_SECONDS", FRESH_SECONDS),
+        )

@@ -1,0 +1,85 @@
+"""What points-svc says: the balance after each cause that moved it, and which programme versions it has loaded. The one thing not to break:
+ids derive from the cause, so that a replay says the same under the same id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from laurel_contracts.envelope import Event, derived_id, encode
+from laurel_contracts.points import PointsPosted
+from laurel_contracts.points import Posting as SaidPosting
+from laurel_contracts.programmes import ProgrammeLoaded
+from laurel_contracts.registry import TYPE_OF
+from points_svc.domain.account import Account, Statement
+
+SOURCE = "points-svc"
+TOPIC = "points"
+POSTED = TYPE_OF[PointsPosted]
+LOADED = TYPE_OF[ProgrammeLoaded]
+
+
+class Message(NamedTuple):
+    """One message for the outbox."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    type: str
+    id: UUID
+    number: int | None
+    body: bytes
+
+
+def statements_of(accounts: Iterable[Account]) -> list[Message]:
+    """What the accounts have to say of what has just been written, per member in order."""
+    return [
+        posted(account.member_id, account.day.partition, statement)
+        for account in accounts
+        for statement in account.statements
+    ]
+
+
+def posted(member_id: UUID, partition: int, statement: Statement) -> Message:
+    """A cause moved the account."""
+    event_id = derived_id("points", member_id, statement.cause)
+    data = PointsPosted(
+        cause=statement.cause,
+        postings=tuple(
+            [
+                SaidPosting(kind=posting.kind, points=posting.points, order_id=posting.order_id)  # type: ignore[arg-type]
+                for posting in statement.postings
+            ]
+        ),
+        posted=statement.posted,
+        held=statement.held,
+        debt=statement.debt,
+        ladder=statement.ladder,
+        pending=statement.pending,
+        earned_net=statement.earned_net,
+    )
+    event: Event[Any] = Event(
+        id=str(event_id),
+        source=SOURCE,
+        type=POSTED,
+        time=statement.at,
+        subject=member_id,
+        memberseq=statement.number,
+        data=data,
+    )
+    return Message(TOPIC, partition, member_id.bytes, POSTED, event_id, statement.number, encode(event))
+
+
+def programme_loaded(version: int, sha256: str, at: datetime) -> Message:
+    """A version is stored here; the door activates it when all four have it."""
+    event_id = derived_id("programme.loaded", SOURCE, version, sha256)
+    event = Event(
+        id=str(event_id),
+        source=SOURCE,
+        type=LOADED,
+        time=at,
+        data=ProgrammeLoaded(service=SOURCE, version=version, sha256=sha256),
+    )
+    return Message(TOPIC, 0, None, LOADED, event_id, None, encode(event))

@@ -1,0 +1,168 @@
+"""Activities become points: load many, decide one by one in stream order, save many, say many. The one thing not to break: every record of
+a member counts, also one that earns nothing, because its number does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from laurel_contracts.activities import (
+    ActivityJoined,
+    MemberSignedIn,
+    PurchaseRecorded,
+    PurchaseRefunded,
+    ReviewPosted,
+)
+from laurel_contracts.decisions import DayClosed, MemberFrozen, MemberRegistered, ProgrammeActivated
+from laurel_contracts.envelope import Event
+from laurel_kit.hearing import Heard, fresh
+from points_svc import events
+from points_svc.domain import calendar, earning, expiry, ledger, rating, refunds, spending, standings
+from points_svc.domain.account import Account, Dated, Day
+from points_svc.domain.rules import Rules
+from points_svc.store import PointsStore
+
+RulesByVersion = Mapping[int, Rules]
+
+
+async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
+    """All records of `activities` in this transaction, per partition in their order."""
+    days = await store.days({heard.partition for heard in batch})
+    accounts = await _open(batch, store, days)
+    by_key = {account.member_id.bytes: account for account in accounts.values()}
+    needs = _needs_of(batch, by_key)
+    rules = await store.rules(needs.versions)
+    await store.read_orders(list(needs.orders.values()))
+    rules = await store.rules({order.version for account in by_key.values() for order in account.orders.values()})
+    await store.read_sign_ins(list(needs.sign_ins.values()))
+    await store.read_reviews(list(needs.reviews.values()))
+    for heard in batch:
+        if heard.key is None:
+            if isinstance(heard.event.data, DayClosed):
+                _close_day(heard.event, days[heard.partition], by_key.values(), rules)
+        elif fresh(by_key[heard.key].activity, heard.number or 0):
+            _step(by_key[heard.key], heard.event, heard.number or 0, rules)
+    await store.activate(needs.activations)
+    await store.save(by_key.values(), days.values())
+    store.say(events.statements_of(by_key.values()))
+
+
+async def _open(batch: Sequence[Heard], store: PointsStore, days: Mapping[int, Day]) -> dict[UUID, Account]:
+    """Lock whoever is spoken of, and whoever something expires of when a day closes in this batch."""
+    partition_of = {UUID(bytes=key): partition for key, partition in {h.key: h.partition for h in batch}.items() if key}
+    closes: dict[int, datetime] = {}
+    for heard in batch:
+        if heard.key is None and isinstance(heard.event.data, DayClosed):
+            as_of = heard.event.data.as_of
+            closes[heard.partition] = max(as_of, closes.get(heard.partition, as_of))
+    due: set[UUID] = set()
+    for partition, as_of in closes.items():
+        found = await store.due(partition, as_of)
+        due.update(found)
+        partition_of.update(dict.fromkeys(found, partition))
+    accounts = await store.lock(partition_of, days)
+    await store.read_live_lots([accounts[member_id] for member_id in sorted(due)])
+    return accounts
+
+
+@dataclass(slots=True)
+class Needs:
+    """What the records of a batch need beyond the accounts' rows; a purchase needs nothing."""
+
+    versions: set[int] = field(default_factory=set)
+    orders: dict[tuple[UUID, str], tuple[Account, str]] = field(default_factory=dict)
+    sign_ins: dict[UUID, Account] = field(default_factory=dict)
+    reviews: dict[tuple[UUID, date], tuple[Account, date]] = field(default_factory=dict)
+    activations: list[tuple[int, int, datetime | None]] = field(default_factory=list)
+
+
+def _needs_of(batch: Sequence[Heard], by_key: Mapping[bytes, Account]) -> Needs:
+    needs = Needs()
+    for heard in batch:
+        event = heard.event
+        data = event.data
+        if event.programmeversion is not None and (type(data) in RATED or isinstance(data, DayClosed)):
+            needs.versions.add(event.programmeversion)
+        if heard.key is None:
+            if isinstance(data, ProgrammeActivated):
+                needs.activations.append((heard.partition, data.version, data.effective_from))
+        elif isinstance(data, PurchaseRefunded):
+            account = by_key[heard.key]
+            needs.orders[account.member_id, data.order_id] = (account, data.order_id)
+        elif isinstance(data, MemberSignedIn):
+            account = by_key[heard.key]
+            needs.sign_ins[account.member_id] = account
+        elif isinstance(data, ReviewPosted) and event.localday is not None:
+            account = by_key[heard.key]
+            needs.reviews[account.member_id, event.localday] = (account, event.localday)
+    return needs
+
+
+def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersion) -> None:
+    """One activity: the standing of its number, then the clock, then what it is worth."""
+    if not account.activity:
+        account.began_after = account.day.as_of
+    account.activity = number
+    standings.reach(account, number)
+    time = event.time
+    if account.reached is None or time > account.reached:
+        account.reached = time
+    rate = RATED.get(type(event.data))
+    if rate is not None:
+        if event.programmeversion is None or event.localday is None:
+            raise ValueError("the door has stamped this activity with no programme version or no day")
+        ledger.open_page(account, f"activity {number}", time)
+        rate(account, event.data, Dated(number, time, event.localday), rules, rules[event.programmeversion])
+        ledger.close_page(account)
+    elif isinstance(event.data, MemberRegistered):
+        spending.register(account)
+    elif isinstance(event.data, MemberFrozen):
+        spending.freeze(account, event.data.frozen)
+
+
+def _close_day(event: Event[Any], day: Day, accounts: Sequence[Account] | Any, rules: RulesByVersion) -> None:
+    """Whatever has expired by the record's instant, of every member of the partition."""
+    as_of = event.data.as_of
+    if not expiry.advance(day, as_of):
+        return
+    if event.programmeversion is None:
+        raise ValueError("the door has stamped this day record with no programme version")
+    cause = f"day {calendar.local_day(as_of, rules[event.programmeversion].zone)}"
+    for account in accounts:
+        if account.day is day and expiry.is_due(account, as_of):
+            ledger.open_page(account, cause, as_of)
+            expiry.expire_due(account, as_of, {"rule": "expiry", "version": event.programmeversion, "as_of": as_of})
+            ledger.close_page(account)
+
+
+def _purchase(account: Account, data: PurchaseRecorded, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:
+    rating.rate_purchase(account, data, dated, rules)
+
+
+def _refund(account: Account, data: PurchaseRefunded, dated: Dated, versions: RulesByVersion, rules: Rules) -> None:
+    order = account.orders.get(data.order_id)
+    refunds.refund(account, data, dated, rules, versions[order.version] if order else rules)
+
+
+def _sign_in(account: Account, _data: MemberSignedIn, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:
+    earning.rate_sign_in(account, dated, rules)
+
+
+def _review(account: Account, data: ReviewPosted, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:
+    earning.rate_review(account, data.photos, dated, rules)
+
+
+def _joined(account: Account, data: ActivityJoined, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:
+    earning.rate_joined(account, data.activity_id, dated, rules)
+
+
+RATED: dict[type, Callable[[Account, Any, Dated, RulesByVersion, Rules], None]] = {
+    PurchaseRecorded: _purchase,
+    PurchaseRefunded: _refund,
+    MemberSignedIn: _sign_in,
+    ReviewPosted: _review,
+    ActivityJoined: _joined,
+}

@@ -1,0 +1,71 @@
+"""Standing facts become known: orders they hold for are rated by them, also those rated before. The one thing not to break: the result
+does not depend on how far each service had got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from laurel_contracts.tiers import ActivitiesAssessed, StandingChanged
+from laurel_kit.hearing import Heard, fresh
+from points_svc import events
+from points_svc.domain import ledger, standings
+from points_svc.domain.account import Account, Why
+from points_svc.store import PointsStore
+
+
+async def rerate_orders(batch: Sequence[Heard], store: PointsStore) -> None:
+    """All records of `tiers` in this transaction, per partition in their order."""
+    for heard in batch:
+        if isinstance(heard.event.data, ActivitiesAssessed):
+            mark = heard.event.data
+            store.move_mark(mark.topic, mark.partition, mark.next_offset)
+    facts = [heard for heard in batch if heard.key is not None]
+    if not facts:
+        return
+    days = await store.days({heard.partition for heard in facts})
+    accounts = await store.lock({UUID(bytes=h.key): h.partition for h in facts if h.key is not None}, days)
+    by_key = {account.member_id.bytes: account for account in accounts.values()}
+    await store.read_orders_after(_rated_before(facts, by_key))
+    rules = await store.rules({order.version for a in by_key.values() for order in a.orders.values()})
+    for heard in facts:
+        account = by_key[heard.key or b""]
+        if not fresh(account.standing, heard.number or 0):
+            continue
+        account.standing = heard.number or 0
+        fact = heard.event.data
+        if isinstance(fact, StandingChanged):
+            ledger.open_page(account, f"standing {fact.ordinal}", heard.event.time)
+            standings.learn(
+                account,
+                ordinal=fact.ordinal,
+                holds_after=fact.holds_after,
+                tier=fact.effective_to,
+                why=_why(fact),
+                rules=rules,
+            )
+            ledger.close_page(account)
+    await store.save(by_key.values())
+    store.say(events.statements_of(by_key.values()))
+
+
+def _rated_before(facts: Sequence[Heard], by_key: Mapping[bytes, Account]) -> list[tuple[Account, int]]:
+    """Whose orders, numbered above what, the facts hold for although they have been rated; mostly nobody's."""
+    after: dict[UUID, tuple[Account, int]] = {}
+    for heard in facts:
+        fact, account = heard.event.data, by_key[heard.key or b""]
+        if isinstance(fact, StandingChanged) and fact.holds_after < account.activity:
+            known = after.get(account.member_id)
+            lowest = fact.holds_after if known is None else min(known[1], fact.holds_after)
+            after[account.member_id] = (account, lowest)
+    return list(after.values())
+
+
+def _why(fact: StandingChanged) -> Why:
+    return {
+        "rule": "rated again",
+        "ordinal": fact.ordinal,
+        "holds_after": fact.holds_after,
+        "standing": fact.kind,
+        "standing_cause": fact.cause,
+    }

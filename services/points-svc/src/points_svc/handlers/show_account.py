@@ -1,0 +1,114 @@
+"""What a member has, what he had, and why. The one thing not to break: all figures of an answer are of one moment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from points_svc.domain import spending
+from points_svc.domain.account import AVAILABLE, DEBT, Entry, Lot, Order
+from points_svc.domain.rules import decimal_of
+from points_svc.store import PointsStore
+
+
+async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> dict[str, Any] | None:
+    """The balance at `now`; None: no such member."""
+    await store.hold_still()
+    account = await store.read_account(member_id)
+    if account is None:
+        return None
+    await store.read_live_lots([account])
+    worth = spending.worth_at(account, now)
+    lots = sorted(account.lots.values(), key=lambda lot: lot.turn)
+    return {
+        "member_id": member_id,
+        "at": now,
+        "posted": account.posted,
+        "available": worth.available,
+        "pending": worth.pending,
+        "overdue": worth.overdue,
+        "held": account.held,
+        "debt": account.debt,
+        "earned_net": account.earned_net,
+        "active": account.active,
+        "lots": [_lot(lot) for lot in lots],
+    }
+
+
+async def show_statement(member_id: UUID, before: int | None, limit: int, store: PointsStore) -> dict[str, Any] | None:
+    """A page of entries, newest first, each with its reason."""
+    await store.hold_still()
+    account = await store.read_account(member_id)
+    if account is None:
+        return None
+    entries = await store.entries_before(member_id, before if before is not None else account.seq + 1, limit)
+    oldest = entries[-1].seq if entries else 1
+    return {"items": [_entry(entry) for entry in entries], "next": oldest if oldest > 1 else None}
+
+
+async def show_orders(member_id: UUID, after: int, limit: int, store: PointsStore) -> dict[str, Any]:
+    """A page of orders with their net points, in stream order."""
+    orders = await store.orders_after(member_id, after, limit)
+    return {
+        "items": [_order(order) for order in orders],
+        "next": orders[-1].seq if len(orders) == limit else None,
+    }
+
+
+async def show_order(member_id: UUID, order_id: str, store: PointsStore) -> dict[str, Any] | None:
+    """One order, and every entry it caused."""
+    await store.hold_still()
+    order = await store.order(member_id, order_id)
+    if order is None:
+        return None
+    entries = await store.entries_of_order(member_id, order_id)
+    return _order(order) | {"entries": [_entry(entry) for entry in entries]}
+
+
+def _lot(lot: Lot) -> dict[str, Any]:
+    return {
+        "lot": lot.lot,
+        "kind": lot.kind,
+        "granted": lot.granted,
+        "remaining": lot.remaining,
+        "earned_at": lot.earned_at,
+        "available_at": lot.available_at,
+        "expires_at": lot.expires_at,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    """`points`: what the member gained; owing more is a loss, repaying moves what he has to what he owed."""
+    gained = (entry.credit == AVAILABLE) - (entry.debit == AVAILABLE) + (entry.credit == DEBT) - (entry.debit == DEBT)
+    return {
+        "entry": entry.seq,
+        "cause": entry.cause,
+        "at": entry.at,
+        "kind": entry.kind,
+        "points": gained * entry.amount,
+        "amount": entry.amount,
+        "from": entry.debit,
+        "to": entry.credit,
+        "order_id": entry.order_id,
+        "lot": entry.lot,
+        "consumed": [{"lot": lot, "points": points} for lot, points in entry.consumed],
+        "why": entry.why,
+    }
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "activity": order.seq,
+        "at": order.at,
+        "points": order.net,
+        "amount_minor": order.amount_minor,
+        "refunded_minor": order.refunded_minor,
+        "tier": order.tier,
+        "ordinal": order.ordinal,
+        "programme_version": order.version,
+        "parts": [
+            {"left_minor": part.left, "rate": decimal_of(part.rate), "excluded": part.excluded} for part in order.parts
+        ],
+    }

@@ -1,0 +1,107 @@
+"""Wiring: the only file that knows every room. The one thing not to break: everything that lives as long as the process is built here, and
+the environment is read here alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from laurel_kit.clock import BusinessClock
+from laurel_kit.gates import BehindMarks, Marks
+from laurel_kit.outbox import Relay
+from laurel_kit.postgres import Database, Transaction
+from laurel_kit.reading import Reader
+from laurel_kit.service import Service, run
+from laurel_kit.telemetry import KitMetrics
+from points_svc.api.accounts import of_accounts
+from points_svc.api.books import of_books
+from points_svc.api.programmes import of_programmes
+from points_svc.api.spendings import of_spendings
+from points_svc.config import Settings
+from points_svc.consumer import LISTENS_TO
+from points_svc.handlers.say_again import say_again
+from points_svc.metrics import PointsMetrics
+from points_svc.store import PointsStore, Shelf
+
+NAME = "points-svc"
+
+
+def migrations() -> Path:
+    """The revisions: inside a wheel, or beside `src` in a checkout."""
+    inside = Path(__file__).parent / "migrations"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "migrations"
+
+
+def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: PointsMetrics) -> list[APIRouter]:
+    """All of this service's own routes."""
+    return [
+        of_accounts(database, shelf, clock),
+        of_spendings(database, shelf, clock, metrics),
+        of_books(database, shelf, clock, metrics),
+        of_programmes(database, shelf, clock),
+    ]
+
+
+async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> int:
+    """Say everything again, page by page; how much it was."""
+    total, after = 0, None
+    while True:
+        async with database.transaction() as tx:
+            said, after = await say_again(after, only, PointsStore(tx, shelf))
+        total += said
+        if after is None:
+            return total
+
+
+def build(env: Mapping[str, str]) -> Service:
+    """The service from its settings. Raises SettingsError."""
+    settings = Settings.read(env)
+    database = Database(settings.kit.database_url, application_name=NAME)
+    kit_metrics = KitMetrics(NAME)
+    metrics = PointsMetrics(kit_metrics.registry)
+    clock = BusinessClock(settings.kit.clock_offset_seconds)
+    shelf = Shelf()
+    gate = BehindMarks(
+        Marks(database),
+        topic="activities",
+        patience_seconds=settings.patience_seconds,
+        fresh_seconds=settings.fresh_seconds,
+    )
+
+    def open_store(tx: Transaction) -> PointsStore:
+        return PointsStore(tx, shelf)
+
+    async def resay(member_id: UUID | None) -> int:
+        return await say_all_again(database, shelf, member_id)
+
+    reader = Reader(
+        database,
+        group=NAME,
+        listens_to=LISTENS_TO,
+        open_store=open_store,
+        kafka=settings.kit.kafka_bootstrap,
+        gates={"activities": gate},
+        metrics=kit_metrics,
+        skip_number=PointsStore.skip_number,
+        partitions=settings.kit.partitions,
+    )
+    return Service(
+        name=NAME,
+        settings=settings.kit,
+        database=database,
+        routers=routers(database, shelf, clock, metrics),
+        reader=reader,
+        relay=Relay(database, settings.kit.kafka_bootstrap),
+        migrations=migrations(),
+        metrics=kit_metrics,
+        resay=resay,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run until SIGTERM."""
+    run(build(os.environ), arguments)

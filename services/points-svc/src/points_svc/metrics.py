@@ -1,0 +1,26 @@
+"""Every metric that points-svc owns. The one thing not to break: no label holds the id of a member or an order."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class PointsMetrics:
+    """Counted in points or in pieces, never in money."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.points_moved = Counter("laurel_points_moved_total", "Points moved by entries", ["kind"], registry=registry)
+        self.spendings = Counter(
+            "laurel_spendings_total", "Spendings answered, by result", ["result"], registry=registry
+        )
+        self.ledger_drift = Gauge(
+            "laurel_ledger_drift", "Rows that break an invariant, at the last trial balance", ["invariant"],
+            registry=registry,
+        )  # fmt: skip
+        self.points_outstanding = Gauge(
+            "laurel_points_outstanding", "Points posted and not yet spent or expired, at the last summary",
+            registry=registry,
+        )  # fmt: skip
+        self.points_owed = Gauge(
+            "laurel_points_owed", "Debt of all members in points, at the last summary", registry=registry
+        )

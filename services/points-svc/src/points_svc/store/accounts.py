@@ -1,0 +1,176 @@
+"""Account rows: opened and locked in one order, written back at the end. The one thing not to break: what a decision rests on is read in a
+statement after the one that locks the account."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from laurel_kit.postgres import Transaction
+from points_svc.domain.account import Account, Day
+
+_ladder = msgspec.json.Decoder(dict[datetime, int])
+_ahead = msgspec.json.Decoder(list[tuple[int, int, str]])
+_encode = msgspec.json.Encoder().encode
+
+# Ascending, so that two transactions never wait for each other. A locked row is read as it is when the lock is held.
+LOCK = text("""
+SELECT member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
+       CAST(ahead AS text) AS ahead, reached, began_after, active, frozen, CAST(ladder AS text) AS ladder,
+       CAST(pending AS text) AS pending
+FROM account WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE
+""")
+
+READ = text(LOCK.text.replace("ORDER BY member_id FOR NO KEY UPDATE", ""))
+
+# A member heard of for the first time. A row that does not exist cannot be locked.
+OPEN = text("""
+INSERT INTO account (member_id, partition)
+SELECT member_id, partition FROM unnest(CAST(:ids AS uuid[]), CAST(:partitions AS integer[])) AS new(member_id, partition)
+ORDER BY member_id
+ON CONFLICT DO NOTHING
+""")
+
+# All columns that a record can change, of all accounts at hand.
+WRITE = text("""
+UPDATE account a SET
+  posted = n.posted, held = n.held, debt = n.debt, earned_net = n.earned_net, seq = n.seq, said = n.said,
+  activity = n.activity, standing = n.standing, award = n.award, tier = n.tier, ordinal = n.ordinal,
+  ahead = CAST(n.ahead AS jsonb), reached = n.reached, began_after = n.began_after, active = n.active, frozen = n.frozen,
+  ladder = CAST(n.ladder AS jsonb), pending = CAST(n.pending AS jsonb), next_expiry = n.next_expiry
+FROM unnest(
+  CAST(:ids AS uuid[]), CAST(:posted AS bigint[]), CAST(:held AS bigint[]), CAST(:debt AS bigint[]),
+  CAST(:earned_net AS bigint[]), CAST(:seq AS bigint[]), CAST(:said AS bigint[]), CAST(:activity AS bigint[]),
+  CAST(:standing AS bigint[]), CAST(:award AS bigint[]), CAST(:tier AS text[]), CAST(:ordinal AS bigint[]),
+  CAST(:ahead AS text[]), CAST(:reached AS timestamptz[]), CAST(:began_after AS timestamptz[]), CAST(:active AS boolean[]),
+  CAST(:frozen AS boolean[]), CAST(:ladder AS text[]), CAST(:pending AS text[]), CAST(:next_expiry AS timestamptz[])
+) AS n(member_id, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal, ahead, reached,
+       began_after, active, frozen, ladder, pending, next_expiry)
+WHERE a.member_id = n.member_id
+""")
+
+# The number of a record that was set aside counts as heard.
+SKIP = {
+    topic: text(f"UPDATE account SET {column} = :number WHERE member_id = :member_id AND {column} = :number - 1")
+    for topic, column in {"activities": "activity", "tiers": "standing", "campaigns": "award"}.items()
+}
+
+# Of a member of whom nothing else has been heard: the dead letter knows the partition.
+OPEN_FOR_SKIP = text("""
+INSERT INTO account (member_id, partition)
+SELECT :member_id, partition FROM dead_letter WHERE topic = :topic AND key = :key AND number = :number ORDER BY id LIMIT 1
+ON CONFLICT DO NOTHING
+""")
+
+# Members of a partition of whom something expires by an instant.
+DUE = text("""
+SELECT member_id FROM account WHERE partition = :partition AND next_expiry <= :as_of
+""")
+
+DAYS = text("SELECT partition, as_of FROM partition_day WHERE partition = ANY(CAST(:partitions AS integer[]))")
+
+MOVE_DAYS = text("""
+INSERT INTO partition_day (partition, as_of)
+SELECT partition, as_of FROM unnest(CAST(:partitions AS integer[]), CAST(:as_of AS timestamptz[])) AS moved(partition, as_of)
+ON CONFLICT (partition) DO UPDATE SET as_of = greatest(partition_day.as_of, excluded.as_of)
+""")
+
+
+async def lock(tx: Transaction, partition_of: Mapping[UUID, int], days: Mapping[int, Day]) -> dict[UUID, Account]:
+    """The accounts of these members, opened where there are none, and locked. Two transactions never open the same account: all
+    records about a member come through one lane, whose cursor is locked first; spendings open none."""
+    ids = sorted(partition_of)
+    rows = (await tx.run(LOCK, ids=ids)).all()
+    if len(rows) < len(ids):
+        known = {row.member_id for row in rows}
+        missing = [member_id for member_id in ids if member_id not in known]
+        await tx.run(OPEN, ids=missing, partitions=[partition_of[member_id] for member_id in missing])
+        rows = (await tx.run(LOCK, ids=ids)).all()
+    return {row[0]: _account(row, days) for row in rows}
+
+
+def from_rows(rows: Iterable[Any], days: Mapping[int, Day]) -> list[Account]:
+    """Rows with the columns of LOCK as the accounts they are."""
+    return [_account(row, days) for row in rows]
+
+
+async def lock_one(tx: Transaction, member_id: UUID) -> Account | None:
+    """One account, locked; None: there is none."""
+    row = (await tx.run(LOCK, ids=[member_id])).one_or_none()
+    return None if row is None else _account(row, await read_days(tx, [row.partition]))
+
+
+async def read(tx: Transaction, member_id: UUID) -> Account | None:
+    """An account as it stands, without a lock."""
+    row = (await tx.run(READ, ids=[member_id])).one_or_none()
+    return None if row is None else _account(row, await read_days(tx, [row.partition]))
+
+
+async def skip(tx: Transaction, topic: str, member_id: UUID, number: int) -> None:
+    """Take the number of a record that was set aside and given up as heard."""
+    await tx.run(OPEN_FOR_SKIP, topic=topic, member_id=member_id, key=member_id.bytes, number=number)
+    await tx.run(SKIP[topic], member_id=member_id, number=number)
+
+
+async def read_days(tx: Transaction, partitions: Collection[int]) -> dict[int, Day]:
+    """The last day record applied in each of these partitions."""
+    days = {partition: Day(partition) for partition in partitions}
+    for row in await tx.run(DAYS, partitions=list(days)):
+        days[row.partition].as_of = row.as_of
+    return days
+
+
+async def write_days(tx: Transaction, days: Iterable[Day]) -> None:
+    """Keep the day records that were applied."""
+    moved = [day for day in days if day.is_changed]
+    if moved:
+        await tx.run(MOVE_DAYS, partitions=[day.partition for day in moved], as_of=[day.as_of for day in moved])
+
+
+async def due(tx: Transaction, partition: int, as_of: datetime) -> list[UUID]:
+    """Members of whom something expires by `as_of`."""
+    return [row[0] for row in await tx.run(DUE, partition=partition, as_of=as_of)]
+
+
+async def write(tx: Transaction, accounts: Collection[Account]) -> None:
+    """All columns back."""
+    await tx.run(
+        WRITE,
+        ids=[a.member_id for a in accounts],
+        posted=[a.posted for a in accounts],
+        held=[a.held for a in accounts],
+        debt=[a.debt for a in accounts],
+        earned_net=[a.earned_net for a in accounts],
+        seq=[a.seq for a in accounts],
+        said=[a.said for a in accounts],
+        activity=[a.activity for a in accounts],
+        standing=[a.standing for a in accounts],
+        award=[a.award for a in accounts],
+        tier=[a.tier for a in accounts],
+        ordinal=[a.ordinal for a in accounts],
+        ahead=["[]" if not a.ahead else _encode(a.ahead).decode() for a in accounts],
+        reached=[a.reached for a in accounts],
+        began_after=[a.began_after for a in accounts],
+        active=[a.active for a in accounts],
+        frozen=[a.frozen for a in accounts],
+        ladder=["{}" if not a.ladder else _encode(a.ladder).decode() for a in accounts],
+        pending=["{}" if not a.pending else _encode(a.pending).decode() for a in accounts],
+        next_expiry=[min(a.ladder, default=None) for a in accounts],
+    )
+
+
+def _account(row: Any, days: Mapping[int, Day]) -> Account:
+    (
+        member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal, ahead,
+        reached, began_after, active, frozen, ladder, pending,
+    ) = row  # fmt: skip
+    return Account(
+        member_id, days[partition], posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
+        [] if ahead == "[]" else _ahead.decode(ahead), reached, began_after, active, frozen,
+        {} if ladder == "{}" else _ladder.decode(ladder), {} if pending == "{}" else _ladder.decode(pending),
+    )  # fmt: skip

@@ -1,0 +1,33 @@
+"""All state of the service in one order, to compare two histories. The one thing not to break: nothing stands here that depends on where
+a log was cut: no positions, no outbox, no wall-clock times, no idempotency answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+
+from laurel_kit.postgres import Transaction
+
+TABLES = {
+    "account": "member_id",
+    "transfer": "member_id, seq",
+    "consumption": "member_id, seq, place",
+    "lot": "member_id, lot",
+    "purchase": "member_id, seq",
+    "award": "award_id",
+    "sign_ins": "member_id",
+    "review_day": "member_id, day",
+    "no_effect": "member_id, cause",
+    "partition_day": "partition",
+    "activation": "partition, version",
+}
+STATEMENTS = {name: text(f"SELECT * FROM {name} ORDER BY {order}") for name, order in TABLES.items()}
+
+
+async def canonical_dump(tx: Transaction) -> dict[str, list[dict[str, Any]]]:
+    """Every table that the stream decides, row by row; values as text, so that two dumps can be compared and read."""
+    return {
+        name: [{column: str(value) for column, value in row._mapping.items()} for row in await tx.run(statement)]
+        for name, statement in STATEMENTS.items()
+    }

@@ -1,0 +1,100 @@
+"""The books prove themselves: one query per invariant of reliability.md 3.2, each counting what breaks it. The one thing not to
+break: these queries share nothing with the code that writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+
+from laurel_kit.postgres import Transaction
+from points_svc.store.reports import by_name
+
+# The proof reads everything there is.
+PATIENCE = text("SET LOCAL statement_timeout = '120s'")
+
+BY_ACCOUNT = text("""
+SELECT account, sum(points) FROM (
+  SELECT credit AS account, sum(amount) AS points FROM transfer GROUP BY credit
+  UNION ALL SELECT debit, -sum(amount) FROM transfer GROUP BY debit) AS sides
+GROUP BY account ORDER BY account
+""")
+
+MOVED = """
+  SELECT member_id,
+    coalesce(sum(amount) FILTER (WHERE credit = 'available'), 0) - coalesce(sum(amount) FILTER (WHERE debit = 'available'), 0) AS posted,
+    coalesce(sum(amount) FILTER (WHERE debit = 'debt'), 0) - coalesce(sum(amount) FILTER (WHERE credit = 'debt'), 0) AS debt,
+    count(*) AS entries, max(seq) AS last
+  FROM transfer GROUP BY member_id"""
+
+LOTS = """
+  SELECT t.member_id, t.lot, sum(t.amount) AS points FROM transfer t WHERE t.lot IS NOT NULL GROUP BY t.member_id, t.lot
+  UNION ALL SELECT c.member_id, c.lot, -sum(c.amount) FROM consumption c GROUP BY c.member_id, c.lot"""
+
+INVARIANTS = {
+    # I2: what is posted lies in lots, and nothing is posted while there is debt.
+    "I2": """
+      SELECT count(*) FROM account a
+      LEFT JOIN (SELECT member_id, sum(remaining) AS left FROM lot GROUP BY member_id) l USING (member_id)
+      WHERE a.posted <> coalesce(l.left, 0) OR (a.posted > 0 AND a.debt > 0)""",
+    # I3: nothing is held, for there are no holds yet.
+    "I3": "SELECT count(*) FROM account WHERE held <> 0",
+    # I4: an account is the sum of its entries.
+    "I4": f"""
+      SELECT count(*) FROM account a FULL JOIN ({MOVED}) m USING (member_id)
+      WHERE coalesce(a.posted, -1) <> coalesce(m.posted, 0) OR coalesce(a.debt, -1) <> coalesce(m.debt, 0)""",
+    # I5: nothing is negative, and debt comes only from points taken back.
+    "I5": """
+      SELECT (SELECT count(*) FROM transfer WHERE debit = 'debt'
+                AND kind NOT IN ('taken_back', 'rated_again', 'award_taken_back'))
+           + (SELECT count(*) FROM account WHERE posted < 0 OR held < 0 OR debt < 0)
+           + (SELECT count(*) FROM lot WHERE remaining < 0 OR expired < 0)""",
+    # I6: every entry has a cause, and every purchase has an entry or a reason why it has none.
+    "I6": """
+      SELECT (SELECT count(*) FROM transfer WHERE cause = '' OR why = '{}')
+           + (SELECT count(*) FROM purchase p
+              WHERE NOT EXISTS (SELECT FROM transfer t WHERE t.member_id = p.member_id AND t.cause = 'activity ' || p.seq)
+                AND NOT EXISTS (SELECT FROM no_effect n WHERE n.member_id = p.member_id AND n.cause = 'activity ' || p.seq))""",
+    # I7: an order's net points are the sum of its entries and never negative; refunds do not exceed the order.
+    "I7": """
+      SELECT count(*) FROM purchase p
+      LEFT JOIN (SELECT member_id, order_id, sum(CASE WHEN credit = 'available' THEN amount ELSE -amount END) AS net
+                 FROM transfer WHERE order_id IS NOT NULL AND kind IN ('earned', 'rated_again', 'taken_back')
+                 GROUP BY member_id, order_id) t USING (member_id, order_id)
+      CROSS JOIN LATERAL (SELECT sum((part->>1)::bigint) AS left, min((part->>1)::bigint) AS least
+                          FROM jsonb_array_elements(p.parts) AS part) lines
+      WHERE p.net <> coalesce(t.net, 0) OR p.net < 0 OR lines.least < 0 OR lines.left > p.amount_minor
+         OR p.unallocated_minor > lines.left""",
+    # I8: a member's entries are numbered without a gap.
+    "I8": f"""
+      SELECT count(*) FROM account a LEFT JOIN ({MOVED}) m USING (member_id)
+      WHERE a.seq <> coalesce(m.entries, 0) OR a.seq <> coalesce(m.last, 0)""",
+    # A lot holds what was put into it less what was taken.
+    "lots": f"""
+      SELECT count(*) FROM lot l FULL JOIN
+        (SELECT member_id, lot, sum(points) AS points FROM ({LOTS}) AS moved GROUP BY member_id, lot) m USING (member_id, lot)
+      WHERE coalesce(l.remaining, -1) <> coalesce(m.points, 0)""",
+    # What was taken from available adds up lot by lot.
+    "consumption": """
+      SELECT count(*) FROM transfer t
+      LEFT JOIN (SELECT member_id, seq, sum(amount) AS amount FROM consumption GROUP BY member_id, seq) c USING (member_id, seq)
+      WHERE (t.debit = 'available') <> (c.amount IS NOT NULL) OR coalesce(c.amount, t.amount) <> t.amount""",
+    # The ladder on the account says what its lots say.
+    "ladder": """
+      SELECT count(*) FROM (
+        SELECT member_id, CAST(key AS timestamptz) AS expires_at, CAST(value AS bigint) AS points
+        FROM account, jsonb_each_text(ladder)) a
+      FULL JOIN (SELECT member_id, expires_at, sum(remaining) AS points FROM lot WHERE remaining > 0
+                 GROUP BY member_id, expires_at) l USING (member_id, expires_at)
+      WHERE a.points IS DISTINCT FROM l.points""",
+}
+STATEMENTS = {name: text(query) for name, query in INVARIANTS.items()}
+
+
+async def trial_balance(tx: Transaction) -> dict[str, Any]:
+    """The sum over all accounts (0), each account's own, and how often each invariant is broken (0)."""
+    await tx.run(PATIENCE)
+    by_account = by_name(await tx.run(BY_ACCOUNT))
+    broken = {name: int((await tx.run(statement)).scalar_one()) for name, statement in STATEMENTS.items()}
+    total = sum(by_account.values())
+    return {"sum": total, "by_account": by_account, "invariants": {"I1": abs(total)} | broken}
