@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from .databases import wait_for
+from .blocking import wait_for
 from .ports import is_open
 
 # A node on loopback answers in milliseconds; a user's own Kafka may be far away.

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from .blocking import wait_for
 from .errors import StackError
 
 # A server on loopback answers in milliseconds, one elsewhere may take a few seconds.
 CONNECT_LIMIT_SECONDS = 10.0
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -67,12 +63,6 @@ def without_password(url: str) -> str:
     """A DSN that may be shown."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def wait_for(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end from synchronous code, also inside somebody's running event loop."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, work).result()
 
 
 async def _answers(url: str) -> bool:

@@ -12,12 +12,14 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import hexdigits
+from typing import Any
 
 from .errors import StackError
 
@@ -25,6 +27,9 @@ from .errors import StackError
 FETCHERS = 8
 # Seconds without an answer before a fetch is given up (per request, not per jar).
 FETCH_LIMIT_SECONDS = 30
+# A lost connection is common over 46 fetches; three failures in a row are not bad luck.
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.5
 _SHA256_DIGITS = 64
 # A coordinate becomes a part of a path and of an address, so nothing that could leave its place is let through.
 _COORDINATE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -116,13 +121,14 @@ def ensure_jars(jars: list[Jar], cache: Path, progress: Progress | None = None) 
 
 
 def _check(jar: Jar, path: Path) -> None:
-    """Refuse a file that is not what the lock says, and leave it where it can be looked at."""
+    """Refuse a file that is not what the lock says."""
     with path.open("rb") as handle:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found != jar.sha256:
         raise StackError(
             f"{path.name} is not what the lock says: expected SHA-256 {jar.sha256}, found {found}. Nothing was started. "
-            f"Delete {path} to fetch it again; if the answer stays the same, do not trust where it comes from."
+            f"If {path} is still there, delete it to fetch it again; if the answer stays the same, do not trust where it "
+            "comes from."
         )
 
 
@@ -138,16 +144,27 @@ def _fetch(jar: Jar, directory: Path) -> None:
             remote_repos=GlobalSettings.load().repositories or None,
             timeout=FETCH_LIMIT_SECONDS,
         )
-        artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact(packaging="jar")
-        try:
-            fetched = Path(artifact.resolve())
-        except Exception as error:  # jgo raises RuntimeError, requests its own family, the disk OSError
-            raise StackError(
-                f"cannot fetch {jar.coordinates} for Kafka: {error}. Check the network (proxy settings are honoured) and "
-                "run the command again, what has arrived is kept; a mirror can be named in jgo's configuration file. "
-                "Or use a Kafka of your own: KAFKA_BOOTSTRAP_SERVERS=host:port."
-            ) from error
+        fetched = _fetched(
+            context.project(jar.group, jar.artifact).at_version(jar.version).artifact(packaging="jar"), jar
+        )
         _check(jar, fetched)
         fetched.replace(directory / jar.file_name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _fetched(artifact: Any, jar: Jar) -> Path:
+    """Where jgo has put the file; a fetch that fails is tried again."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return Path(artifact.resolve())
+        except Exception as error:  # jgo raises RuntimeError, requests its own family, the disk OSError
+            Path(artifact.cached_path).unlink(missing_ok=True)  # what has arrived of it is not the file
+            if attempt == ATTEMPTS:
+                raise StackError(
+                    f"cannot fetch {jar.coordinates} for Kafka: {error}. Check the network (proxy settings are honoured) "
+                    "and run the command again, what has arrived is kept; a mirror can be named in jgo's configuration "
+                    "file. Or use a Kafka of your own: KAFKA_BOOTSTRAP_SERVERS=host:port."
+                ) from error
+            time.sleep(PAUSE_SECONDS * attempt)
+    raise AssertionError("unreachable")

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from .errors import StackError
+from .processes import identity
 
 MODES = ("direct", "namespace", "nobody")
 FALLBACK_USER = "nobody"
@@ -97,13 +96,6 @@ def wheel_binaries() -> Path:
 def environment() -> dict[str, str]:
     """Nothing of the caller's PG* settings reaches the programs."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def identity(user: str | None) -> dict[str, Any]:
-    """The arguments of subprocess that change to `user` and leave all of root's groups behind."""
-    if user is None:
-        return {}
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def _first_mode_that_works() -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import StackError
-from .postgres_account import identity
 
 if TYPE_CHECKING:
     from .state import Home
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # A log that is larger than this when its part starts is set aside as <name>.log.1 (the one before is dropped).
 LOG_LIMIT_BYTES = 50 * 1024 * 1024
 POLL_SECONDS = 0.02  # how often a waiting loop looks again; a look costs microseconds
-_MIB = 1024 * 1024
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -53,6 +52,13 @@ def launch(command: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Pa
             raise StackError(f"cannot start {command[0]}: {error.strerror}") from error
     _children[child.pid] = child
     return Running(pid=child.pid, birth=birth_of(child.pid) or "", started_at=time.time())
+
+
+def identity(user: str | None) -> dict[str, Any]:
+    """The arguments of subprocess that change to `user` and leave all of root's groups behind."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def is_alive(running: Running) -> bool:
@@ -124,12 +130,14 @@ def birth_of(pid: int) -> str | None:
 
 
 def memory_mib(pid: int) -> float | None:
-    """Resident memory in MiB, or None when it cannot be read."""
+    """Memory of a process and its children in MiB, shared pages counted once; None when it cannot be read."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
+        kib = _proportional_kib(pid)
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            kib += sum(_proportional_kib(int(child)) for child in (task / "children").read_text().split())
+    except (OSError, ValueError):
         return _memory_by_ps(pid)
-    return pages * os.sysconf("SC_PAGE_SIZE") / _MIB
+    return kib / 1024
 
 
 def tail_of(log: Path, lines: int = 15) -> str:
@@ -149,6 +157,14 @@ def _turn_over(log: Path) -> None:
 def _stat_fields(pid: int) -> list[str]:
     """The fields of /proc/<pid>/stat behind the command name: state first, threads at index 17, start in ticks at 19."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _proportional_kib(pid: int) -> int:
+    """The proportional set size: own pages, and its share of the pages it shares."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise ValueError(f"/proc/{pid}/smaps_rollup tells no Pss")
 
 
 def _boot_id() -> str:

@@ -10,7 +10,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from . import broker
-from .databases import wait_for
+from .blocking import wait_for
 from .errors import StackError
 from .processes import POLL_SECONDS
 
