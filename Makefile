@@ -38,8 +38,8 @@ types: setup ## mypy --strict
 	@$(BIN)/mypy $(SOURCES) tests
 imports: setup ## Which room may know which
 	@$(BIN)/lint-imports --no-cache | tail -n 12
-schemas: setup ## Generate JSON Schemas and AsyncAPI anew (refuses a breaking change)
-	@$(BIN)/python -m laurel_contracts.documents --write
+schemas: setup ## Generate JSON Schemas, AsyncAPI and the dashboard anew (refuses a breaking change)
+	@$(BIN)/python -m laurel_contracts.documents --write && $(BIN)/python deploy/observability/grafana/build_dashboards.py
 
 ##@ Tests (T=path narrows any of them)
 test: setup ## All tests of the default run: up to 15 minutes on 2 cores
