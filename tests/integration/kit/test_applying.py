@@ -68,7 +68,9 @@ async def test_of_two_who_apply_the_same_batch_at_once_one_is_stale(database: Da
 async def test_several_lanes_go_into_one_transaction_and_each_is_compared(database: Database) -> None:
     toy = Toy()
     heart = applier(database, toy)
-    await heart.apply([record(ANNA, 1, 0, partition=3), record(BERT, 1, 0, partition=1), record(ANNA, 2, 1, partition=3)])
+    await heart.apply(
+        [record(ANNA, 1, 0, partition=3), record(BERT, 1, 0, partition=1), record(ANNA, 2, 1, partition=3)]
+    )
     assert toy.batches == [3]
     assert await cursor(database, 1) == 1
     assert await cursor(database, 3) == 2
@@ -113,7 +115,9 @@ async def test_a_type_nobody_has_declared_counts_by_its_number_only(database: Da
 
 
 async def test_an_unreadable_record_is_set_aside_and_its_neighbours_are_applied(database: Database) -> None:
-    await applier(database, Toy()).apply([record(ANNA, 1, 0), record(BERT, 1, 1, value=b"{nonsense"), record(ANNA, 2, 2)])
+    await applier(database, Toy()).apply(
+        [record(ANNA, 1, 0), record(BERT, 1, 1, value=b"{nonsense"), record(ANNA, 2, 2)]
+    )
     assert await tallies(database) == {ANNA: (2, 2)}
     assert await dead(database) == [(1, "undecodable", "open")]
     told = await rows(database, "SELECT topic, partition, key, body FROM outbox WHERE topic LIKE '%dead-letter'")
@@ -150,7 +154,10 @@ async def test_bisection_sets_aside_the_one_record_that_cannot_be_applied(databa
 
 async def test_the_lane_of_the_poison_does_not_delay_the_other_lanes(database: Database) -> None:
     lanes = {
-        (HEARD, p): (0, [record(uuid4(), 1, o, partition=p, channel="boom" if (p, o) == (2, 3) else "good") for o in range(8)])
+        (HEARD, p): (
+            0,
+            [record(uuid4(), 1, o, partition=p, channel="boom" if (p, o) == (2, 3) else "good") for o in range(8)],
+        )
         for p in range(4)
     }
     outcome = await apply_isolating(applier(database, Toy()), lanes)

@@ -27,7 +27,9 @@ CREATE TABLE tally (key bytea PRIMARY KEY, last_number bigint NOT NULL DEFAULT 0
                     times bigint NOT NULL DEFAULT 0 CHECK (times >= 0))
 """
 MISSING = text("INSERT INTO tally (key) SELECT * FROM unnest(CAST(:keys AS bytea[])) ON CONFLICT DO NOTHING")
-LOCK = text("""SELECT key, last_number, times FROM tally WHERE key = ANY(CAST(:keys AS bytea[])) ORDER BY key FOR NO KEY UPDATE""")
+LOCK = text(
+    """SELECT key, last_number, times FROM tally WHERE key = ANY(CAST(:keys AS bytea[])) ORDER BY key FOR NO KEY UPDATE"""
+)
 SAVE = text("""
 UPDATE tally t SET last_number = n.last_number, times = n.times
 FROM unnest(CAST(:keys AS bytea[]), CAST(:numbers AS bigint[]), CAST(:times AS bigint[])) AS n(key, last_number, times)
@@ -106,15 +108,26 @@ def headers(type_name: str, event_id: str, number: int | None) -> list[tuple[str
     return some if number is None else [*some, (HEADER_NUMBER, str(number).encode())]
 
 
-def record(member_id: UUID, number: int, offset: int, *, partition: int = 0, channel: str = "good", value: bytes | None = None) -> RawRecord:
+def record(
+    member_id: UUID, number: int, offset: int, *, partition: int = 0, channel: str = "good", value: bytes | None = None
+) -> RawRecord:
     """One record about `member_id`, at `offset`; `value` in place of a good body."""
     event = said(member_id, number, channel)
     return RawRecord(
-        HEARD, partition, offset, member_id.bytes, encode(event) if value is None else value, headers(SIGNED_IN, event.id, number)
+        HEARD,
+        partition,
+        offset,
+        member_id.bytes,
+        encode(event) if value is None else value,
+        headers(SIGNED_IN, event.id, number),
     )
 
 
 def applier(database: Database, toy: Toy) -> Applier[ToyStore]:
     return Applier(
-        database, group=GROUP, listens_to=(hears(HEARD, toy.add_up, MemberSignedIn),), open_store=ToyStore, skip_number=skip_number
+        database,
+        group=GROUP,
+        listens_to=(hears(HEARD, toy.add_up, MemberSignedIn),),
+        open_store=ToyStore,
+        skip_number=skip_number,
     )

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from laurel_kit import crash, sql
-from laurel_kit.applying import BEHIND, Applier
+from laurel_kit.applying import Applier
 from laurel_kit.decoding import Unreadable
 from laurel_kit.failures import Verdict, verdict_of
 from laurel_kit.hearing import RawRecord
@@ -29,6 +29,10 @@ class NotReplayable(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+class UnreadableStill(Exception):
+    """The record cannot be decoded by this version either."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -66,7 +70,7 @@ class DeadLetters(Generic[S]):
     async def replay(self, letter_id: int) -> Report:
         """Apply one again, through the same handlers; if it held others of its key back, then those too, in order, each in its own
         transaction, until one fails. Raises NotReplayable when it is not open or not the first of its key."""
-        return await self._replay_from(letter_id, replayed=0)
+        return await self._replay_from(letter_id)
 
     async def discard(self, letter_id: int) -> Report:
         """Give one up. Its number is skipped in the handler's books, and what stood behind it is replayed."""
@@ -81,26 +85,28 @@ class DeadLetters(Generic[S]):
                 await self._applier.skip_number(self._applier.open_store(tx), row.topic, row.key, row.number)
             await self._close(tx, row, "discarded")
             follower = await self._first_open(tx, row)
-        if follower is None or follower.reason != BEHIND:
+        if follower is None:
             return Report(replayed=0)
-        return await self._replay_from(follower.id, replayed=0)
+        return await self._replay_from(follower)
 
-    async def _replay_from(self, letter_id: int, replayed: int) -> Report:
-        next_id: int | None = letter_id
-        while next_id is not None and replayed < FOLLOWERS_MAX:
+    async def _replay_from(self, letter_id: int) -> Report:
+        replayed = 0
+        while replayed < FOLLOWERS_MAX:
             try:
-                next_id, failed = await self._replay_one(next_id, is_first=replayed == 0)
+                follower, failed = await self._replay_one(letter_id, is_first=replayed == 0)
             except NotReplayable:
                 raise
             except Exception as error:
                 if verdict_of(error) in (Verdict.INFRASTRUCTURE, Verdict.CONTENTION):
                     raise
-                detail = f"{type(error).__name__}: {error}"
-                await self._failed_again(next_id, detail)
-                return Report(replayed, next_id, detail)
+                failed = f"{type(error).__name__}: {error}"
+                await self._failed_again(letter_id, failed)
             if failed:
-                return Report(replayed, next_id, failed)
+                return Report(replayed, letter_id, failed)
             replayed += 1
+            if follower is None:
+                break
+            letter_id = follower
         return Report(replayed)
 
     async def _replay_one(self, letter_id: int, *, is_first: bool) -> tuple[int | None, str]:
@@ -115,7 +121,7 @@ class DeadLetters(Generic[S]):
             )
             heard = applier.read_one(record)
             if isinstance(heard, Unreadable):
-                raise ValueError(f"{heard.reason}: {heard.detail}")
+                raise UnreadableStill(f"{heard.reason}: {heard.detail}")
             await applier.run_handlers(tx, {row.topic: [heard]})
             for again in tx.dead_letters:
                 if (again.topic, again.partition, again.offset) == (row.topic, row.partition, row.at_offset):
@@ -123,7 +129,7 @@ class DeadLetters(Generic[S]):
             await self._close(tx, row, "replayed")
             crash.at("C13")
             follower = await self._first_open(tx, row)
-        return (follower.id if follower is not None and follower.reason == BEHIND else None), ""
+        return follower, ""
 
     async def _locked(self, tx: Transaction, letter_id: int) -> Any:
         """The row, under the cursor's lock and its own. The cursor first, as everywhere."""
@@ -140,16 +146,18 @@ class DeadLetters(Generic[S]):
             raise NotReplayable("not_found", f"there is no dead letter {letter_id}")
         return row
 
-    async def _first_open(self, tx: Transaction, row: Any) -> Any:
-        """The next of this key that is open; None where keys do not wait for each other."""
+    async def _first_open(self, tx: Transaction, row: Any) -> int | None:
+        """The first of this key that is open; None where keys do not wait for each other."""
         if not self._applier.parks(RawRecord(row.topic, row.partition, row.at_offset, row.key, row.value)):
             return None
-        return (await tx.run(sql.DEAD_LETTER_FIRST_OPEN, grp=self._grp, topic=row.topic, key=row.key)).one_or_none()
+        found = await tx.run(sql.DEAD_LETTER_FIRST_OPEN, grp=self._grp, topic=row.topic, key=row.key)
+        first: int | None = found.scalar_one_or_none()
+        return first
 
     async def _refuse_unless_first(self, tx: Transaction, row: Any) -> None:
         first = await self._first_open(tx, row)
-        if first is not None and first.id != row.id:
-            raise NotReplayable("not_first", f"dead letter {first.id} of the same key comes first")
+        if first is not None and first != row.id:
+            raise NotReplayable("not_first", f"dead letter {first} of the same key comes first")
 
     async def _close(self, tx: Transaction, row: Any, state: str) -> None:
         await tx.run(sql.DEAD_LETTER_CLOSE, id=row.id, state=state)

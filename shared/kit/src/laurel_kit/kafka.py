@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
@@ -74,6 +75,26 @@ class Kafka:
             bootstrap_servers=self.bootstrap_servers, client_id=self.client_id, group_id=group, **CONSUMER
         )
 
+    async def started_consumer(self, group: str) -> AIOKafkaConsumer:
+        """A consumer, started, not subscribed."""
+        consumer = self.consumer(group)
+        try:
+            await consumer.start()
+        except BaseException:
+            await bounded_stop(consumer)
+            raise
+        return consumer
+
+    async def partition_counts(self, topics: Collection[str]) -> dict[str, int]:
+        """How many partitions each of these topics has; those that do not exist are left out."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers, client_id=self.client_id)
+        try:
+            await admin.start()
+            described = await admin.describe_topics(list(topics))
+        finally:
+            await bounded_stop(admin)
+        return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
     def producer(self) -> AIOKafkaProducer:
         """A producer, not started."""
         return AIOKafkaProducer(bootstrap_servers=self.bootstrap_servers, client_id=self.client_id, **PRODUCER)
@@ -88,11 +109,11 @@ class WrongPartitions(Exception):
     """A topic does not have the number of partitions it must have: marks and keys would not meet."""
 
 
-async def bounded_stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+async def bounded_stop(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
     """Stop a client, for at most five seconds; what it could not finish is done again by whoever comes next."""
     try:
         async with asyncio.timeout(STOP_SECONDS_MAX):
-            await client.stop()
+            await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
     except (TimeoutError, KafkaError, OSError) as error:
         log.warning("a Kafka client did not stop cleanly", error=type(error).__name__)
 
@@ -116,32 +137,24 @@ async def started_consumer(
     """A started consumer, as soon as the broker and all topics are there; None when `stop` came first. Raises WrongPartitions."""
     waited = 0.0
     while not stop.is_set():
-        consumer = kafka.consumer(group)
         try:
-            await consumer.start()
-            known = await consumer.topics()
-            missing = [topic for topic in topics if topic not in known]
+            counts = await kafka.partition_counts(topics)
+            missing = [topic for topic in topics if topic not in counts]
             if not missing:
-                _check_partitions(consumer, topics, partitions, holes_allowed)
-                return consumer
+                _check_partitions(counts, partitions, holes_allowed)
+                return await kafka.started_consumer(group)
             log.warning("topics are missing", topics=missing)
-            if (waited := waited + CONNECT_PAUSE_SECONDS) > TOPICS_WAIT_SECONDS:
-                raise WrongPartitions(f"these topics do not exist: {', '.join(missing)}")
+            waited += CONNECT_PAUSE_SECONDS
         except (KafkaError, OSError) as error:
             log.warning("Kafka is not there yet", error=type(error).__name__, reason=str(error)[:200])
-        except WrongPartitions:
-            await bounded_stop(consumer)
-            raise
-        await bounded_stop(consumer)
+        if waited > TOPICS_WAIT_SECONDS:
+            raise WrongPartitions(f"some of these topics do not exist: {', '.join(topics)}")
         await wait_or_stop(stop, CONNECT_PAUSE_SECONDS)
     return None
 
 
-def _check_partitions(
-    consumer: AIOKafkaConsumer, topics: Collection[str], partitions: int | None, holes_allowed: Collection[str]
-) -> None:
-    for topic in topics:
-        count = len(consumer.partitions_for_topic(topic) or ())
+def _check_partitions(counts: Mapping[str, int], partitions: int | None, holes_allowed: Collection[str]) -> None:
+    for topic, count in counts.items():
         if partitions is not None and topic not in holes_allowed and count != partitions:
             raise WrongPartitions(f"{topic} has {count} partitions, and not {partitions}")
 

@@ -16,7 +16,7 @@ SWITCH = "LAUREL_UNSAFE_NO_DEDUPE"
 
 @cache
 def on() -> bool:
-    """Whether this process runs without its safety. Read once; the loud warning is the point."""
+    """Whether this process runs without its safety. Read once; the loud warning is meant."""
     unsafe = os.environ.get(SWITCH) == "1"
     if unsafe:
         structlog.get_logger().warning("RUNNING WITHOUT DEDUPLICATION: effects will be lost and doubled", switch=SWITCH)

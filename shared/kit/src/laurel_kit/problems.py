@@ -16,11 +16,9 @@ from laurel_kit.failures import PoolBusy
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 
-log = structlog.get_logger(__name__)
-
 
 class Problem(Exception):
-    """A refusal as the caller sees it. `type` is a short word (`no_programme`); `extra` are further members of the document."""
+    """A refusal as the caller sees it. `type` is a short word (`no_programme`); `extra` stands in the document beside these."""
 
     def __init__(self, status: int, type: str, title: str, detail: str = "", **extra: Any) -> None:
         super().__init__(f"{status} {type}: {detail or title}")
@@ -47,14 +45,12 @@ def problem_response(
     )
 
 
-async def _on_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+async def _on_problem(_request: Request, error: Any) -> Response:
     return problem_response(error.status, error.type, error.title, error.detail, headers=error.headers, **error.extra)
 
 
-async def _on_invalid(_request: Request, error: Exception) -> Response:
+async def _on_invalid(_request: Request, error: Any) -> Response:
     """What cannot be parsed is 400, what can be parsed but not accepted is 422; the caller's own values are not echoed."""
-    assert isinstance(error, RequestValidationError)
     errors = [
         {"path": ".".join(str(part) for part in item["loc"]), "reason": item["msg"], "rule": item["type"]}
         for item in error.errors()
@@ -65,8 +61,7 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     return problem_response(422, "invalid", "The request is not valid", errors=errors)
 
 
-async def _on_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _on_http(_request: Request, error: Any) -> Response:
     word = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "refused")
     return problem_response(error.status_code, word, str(error.detail), headers=dict(error.headers or {}))
 
@@ -77,15 +72,9 @@ async def _on_busy(_request: Request, _error: Exception) -> Response:
     )
 
 
-async def _on_unknown(_request: Request, error: Exception) -> Response:
-    log.error("a request failed", exc_info=error)
-    return problem_response(500, "internal", "Something went wrong here", "The log has it under the request id.")
-
-
 def handle_errors(app: FastAPI) -> None:
-    """Every error leaves this application as a problem document."""
+    """Every error we know leaves this application as a problem document (the others: `web_frame.RequestIds`)."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(PoolBusy, _on_busy)
-    app.add_exception_handler(Exception, _on_unknown)

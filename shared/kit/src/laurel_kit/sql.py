@@ -201,7 +201,7 @@ DEAD_LETTER_READ = text("SELECT * FROM dead_letter WHERE grp = :grp AND id = :id
 DEAD_LETTER_LOCK = text("SELECT * FROM dead_letter WHERE grp = :grp AND id = :id FOR UPDATE")
 
 DEAD_LETTER_FIRST_OPEN = text("""
-SELECT id, reason FROM dead_letter
+SELECT id FROM dead_letter
 WHERE grp = :grp AND topic = :topic AND key = :key AND state = 'open'
 ORDER BY at_offset LIMIT 1
 """)

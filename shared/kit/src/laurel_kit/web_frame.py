@@ -3,6 +3,7 @@ ahead and cost microseconds."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 
@@ -11,12 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from laurel_kit.problems import problem_response
 
+log = structlog.get_logger(__name__)
+
 REQUEST_ID_HEADER = b"x-request-id"
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIds:
-    """Gives every request an id (the caller's own, if it is a plain word), for the logs and for the answer."""
+    """Gives every request an id (the caller's own, if it is a plain word), for the logs and for the answer; and answers an error nobody
+    expected as a problem under this id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,14 +31,26 @@ class RequestIds:
             return
         given = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
         request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        answering = False
 
         async def send_with_id(message: Message) -> None:
+            nonlocal answering
             if message["type"] == "http.response.start":
+                answering = True
                 message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id)]
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        await self._app(scope, receive, send_with_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("a request failed", path=scope["path"])
+            if answering:
+                raise
+            unknown = problem_response(
+                500, "internal", "Something went wrong here", "The log has it under the request id."
+            )
+            await unknown(scope, receive, send_with_id)
 
 
 class _TooLarge(Exception):
@@ -67,16 +83,15 @@ class BodyLimit:
                 raise _TooLarge
             return message
 
-        async def send_noticed(message: Message) -> None:
+        async def send_unless_too_large(message: Message) -> None:
             nonlocal answering
-            answering = True
-            await send(message)
+            if received <= self._bytes_max or answering:
+                answering = True
+                await send(message)
 
-        try:
-            await self._app(scope, receive_counted, send_noticed)
-        except _TooLarge:
-            if answering:
-                raise
+        with contextlib.suppress(_TooLarge):
+            await self._app(scope, receive_counted, send_unless_too_large)
+        if received > self._bytes_max and not answering:  # whatever the application made of it
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
