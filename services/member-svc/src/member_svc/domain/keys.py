@@ -15,7 +15,6 @@ from member_svc.domain.activities import (
     JOINED,
     PURCHASE,
     REFUND,
-    REVIEW,
     SHARE,
     SIGN_IN,
     SURVEY,
@@ -71,18 +70,12 @@ def member_key(activity_type: str, data: Any, member_id: UUID, local_day: date) 
 
 
 def content(activity_type: str, data: Any) -> bytes:
-    """The hash of what is compared for a conflict, with the type and the business id: an id used again for something
-    else is a conflict too. `time`, `source`, `channel`, `store_id` and identifiers are never compared."""
+    """The hash of what is compared for a conflict, with the type and its business id: an id used again for another order
+    is a conflict too. `time`, `source`, `channel`, `store_id` and identifiers are never compared."""
     if activity_type == PURCHASE:
         return _purchase_content(data)
     if activity_type == REFUND:
         return _refund_content(data)
-    if activity_type == REVIEW:
-        return hashed(activity_type, data.order_id)
-    if activity_type == SHARE:
-        return hashed(activity_type, data.share_id)
-    if activity_type == JOINED:
-        return hashed(activity_type, data.activity_id)
     if activity_type == COMPLAINT:
         return hashed(activity_type, data.complaint_id, data.kind)
     if activity_type == SURVEY:

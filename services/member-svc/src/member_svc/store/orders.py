@@ -140,7 +140,7 @@ class Orders:
         if not order_keys:
             return {}
         rows = await self._tx.run(ORDER_MEMBERS, keys=list(order_keys))
-        return dict(rows.tuples().all())
+        return {row[0]: row[1] for row in rows.all()}
 
     async def read(self, order_keys: Collection[bytes]) -> list[StoredOrder]:
         """Orders whose members are locked."""

@@ -155,4 +155,4 @@ class Programmes:
 
     async def loaded_by(self, version: int) -> dict[str, str]:
         """Who has loaded this version, with which hash."""
-        return dict((await self._tx.run(LOADED_READ, version=version)).tuples().all())
+        return {row[0]: row[1] for row in (await self._tx.run(LOADED_READ, version=version)).all()}

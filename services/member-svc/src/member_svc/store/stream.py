@@ -133,4 +133,4 @@ class Stream:
     async def acknowledged(self) -> dict[int, int]:
         """By partition, the offset up to which the broker has acknowledged what we said."""
         rows = await self._tx.run(SAID_READ, topic=TOPIC)
-        return dict(rows.tuples().all())
+        return {row[0]: row[1] for row in rows.all()}
