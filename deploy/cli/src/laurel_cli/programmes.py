@@ -6,14 +6,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from laurel_cli.refusal import CommandError
 from laurel_cli.services import MemberService, Refused, Services
-from laurel_contracts.programme import Programme, canonical, parse, sha256
+from laurel_contracts.programme import Programme, canonical, parse
 
 AGREED_LIMIT_SECONDS = 60.0  # readers say what they have loaded over Kafka: a second, on a busy machine some more
 LOOK_EVERY_SECONDS = 0.25
+NOT_LOADED = "programme_not_loaded"  # the door's word for: not all readers have said yet that they hold this hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +41,31 @@ def versions(door: MemberService) -> list[dict[str, Any]]:
     return sorted(door.programmes(), key=lambda one: int(one["version"]))
 
 
-def active_programme(door: MemberService, version: int | None = None) -> Active:
+def active_programme(door: MemberService, version: int | None = None, now: datetime | None = None) -> Active:
     """The version in force (or the one asked for). A CommandError says what to do when there is none."""
     held = versions(door)
     found = [one for one in held if (one["version"] == version if version else one.get("state") == "active")]
     if not found:
         wanted = f"there is no programme version {version}" if version else "no programme is active"
         raise CommandError(f"{wanted}; load one: laurel programme apply deploy/program/reference.yaml")
-    newest = max(found, key=lambda one: (one.get("effective_from") or "", int(one["version"])))
-    document = door.programme(int(newest["version"]))
+    newest = _in_force(found, now or datetime.now(UTC))
     return Active(
         version=int(newest["version"]),
         sha256=str(newest["sha256"]),
         effective_from=newest.get("effective_from"),
-        programme=parse(document.get("document", document)),
+        programme=parse(door.programme(int(newest["version"]))["document"]),
     )
+
+
+def _in_force(activated: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    """Of the activated versions the latest that begins by `now`; the first one begins before everything."""
+
+    def begins(one: dict[str, Any]) -> datetime:
+        since = one.get("effective_from")
+        return datetime.fromisoformat(since) if since else datetime.min.replace(tzinfo=UTC)
+
+    started = [one for one in activated if begins(one) <= now]
+    return max(started or activated, key=begins)
 
 
 def put_everywhere(services: Services, programme: Programme) -> None:
@@ -81,22 +93,16 @@ def activate(
     pause: Callable[[float], object] = time.sleep,
 ) -> str:
     """Bring a version into force as soon as the door knows that all four hold it; says what was done."""
-    wanted = sha256(programme)
-    for one in versions(services.member):
-        if one["version"] == programme.version and one.get("state") == "active" and one["sha256"] == wanted:
-            return "was already in force"
+    if any(one["version"] == programme.version and one["state"] == "active" for one in versions(services.member)):
+        return "was activated before"
     deadline = time.monotonic() + limit_seconds
     while True:
         try:
             services.member.activate(programme.version, effective_from)
         except Refused as refused:
-            if refused.status != 409 or refused.kind not in WAITED_FOR or time.monotonic() > deadline:
+            if refused.kind != NOT_LOADED or time.monotonic() > deadline:
                 raise
-            tell(str(refused.problem.get("detail") or refused))
+            tell(f"{', '.join(refused.problem.get('missing', [])) or 'somebody'} has not loaded it yet")
             pause(LOOK_EVERY_SECONDS)
             continue
         return "is in force"
-
-
-# The door's words for: not all four services have said yet that they hold the same hash.
-WAITED_FOR = frozenset({"not_loaded", "not_loaded_everywhere", "not_agreed"})

@@ -115,9 +115,12 @@ class Connection:
             pass
         title = problem.get("title") or answer.reason_phrase
         detail = problem.get("detail")
-        sentence = f"{self.service} refused {method} {path}: {title}" + (
-            f": {detail}" if detail and detail != title else ""
-        )
+        sentence = f"{self.service} refused {method} {path}: {title}"
+        if detail and detail != title:
+            sentence += f": {detail}"
+        for further in ("problems", "errors"):  # what a validation found, one by one
+            if problem.get(further):
+                sentence += "".join(f"\n  {one}" for one in problem[further])
         wait = answer.headers.get("retry-after", "")
         return Refused(sentence, answer.status_code, problem, float(wait) if wait.isdigit() else None)
 

@@ -60,13 +60,14 @@ class TierService(Speaking):
 class CampaignService(Speaking):
     """Campaigns and what they granted."""
 
-    def awards(self, member_id: UUID) -> list[dict[str, Any]]:
-        found = self._at.get(f"/v1/members/{member_id}/awards")
-        return list(found["items"] if isinstance(found, dict) else found)
+    def awards(self, member_id: UUID, limit: int) -> list[dict[str, Any]]:
+        """The newest `limit` awards, newest first, each with why."""
+        return list(self._at.get(f"/v1/members/{member_id}/awards", limit=limit)["items"])
 
-    def decisions(self, member_id: UUID) -> list[dict[str, Any]]:
-        found = self._at.get(f"/v1/members/{member_id}/decisions")
-        return list(found["items"] if isinstance(found, dict) else found)
+    def decisions(self, member_id: UUID, *, order_id: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+        """What could have caused an award, the latest first, with each condition's leaves; or about one order."""
+        found = self._at.get(f"/v1/members/{member_id}/decisions", order_id=order_id, limit=limit)
+        return list(found["items"])
 
     def campaigns(self) -> list[dict[str, Any]]:
         found = self._at.get("/v1/campaigns")

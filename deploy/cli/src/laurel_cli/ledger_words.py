@@ -1,0 +1,177 @@
+"""An entry of the ledger in a sentence: what was put in, every factor, what came out, and by which rule and version (domain.md 7). The
+one thing not to break: a sentence shows the figures of the entry; it computes only what it prints between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from laurel_cli.programme_words import money
+from laurel_contracts.programme import Programme
+
+Entry = dict[str, Any]
+Why = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """How figures are shown: the programme's currency, zone, and names."""
+
+    currency: str
+    exponent: int
+    zone: ZoneInfo
+    tiers: Mapping[str, str] = field(default_factory=dict)
+    campaigns: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(programme: Programme) -> Lens:
+        return Lens(
+            programme.currency,
+            programme.exponent,
+            ZoneInfo(programme.zone),
+            {tier.id: f"{tier.id} {tier.name}".strip() for tier in programme.tiers.ladder},
+            {campaign.id: campaign.name or campaign.id for campaign in programme.campaigns},
+        )
+
+    def money(self, minor: int) -> str:
+        return money(minor, self.exponent, self.currency)
+
+    def amount(self, minor: int) -> str:
+        """Money without its currency."""
+        return self.money(minor).removesuffix(f" {self.currency}")
+
+    def day(self, instant: str | datetime | None) -> str:
+        """The local day of an instant: 3 May 2026."""
+        if instant is None:
+            return "–"
+        moment = _moment(instant).astimezone(self.zone)
+        return f"{moment.day} {moment:%b %Y}"
+
+    def minute(self, instant: str | datetime) -> str:
+        """The local minute of an instant: 3 May 2026 18:05."""
+        return f"{self.day(instant)} {_moment(instant).astimezone(self.zone):%H:%M}"
+
+    def tier(self, tier: str) -> str:
+        return self.tiers.get(tier, tier)
+
+
+KIND_WORDS = {
+    "earned": "earned",
+    "rated_again": "rated again",
+    "taken_back": "taken back",
+    "given_back": "given back",
+    "awarded": "awarded",
+    "award_taken_back": "award taken back",
+    "spent": "spent",
+    "expired": "expired",
+    "repaid": "debt repaid",
+}
+
+
+def entry_in_words(entry: Entry, lens: Lens) -> str:
+    """Why this entry has these points."""
+    why = entry["why"] or {}
+    words = _RULES.get(str(why.get("rule")), _plainly)(entry, why, lens)
+    version = f" [programme version {why['version']}]" if "version" in why else ""
+    return words + version
+
+
+def formula(why: Why, lens: Lens) -> str:
+    """An order's points as they were computed: Σ left × rate, × multiplier, rounded down once, clipped."""
+    unit = Decimal(why["minor_units"])
+    parts = [part for part in why["parts"] if not part.get("excluded")]
+    excluded = sum(part["left_minor"] for part in why["parts"] if part.get("excluded"))
+    terms = [f"{lens.amount(part['left_minor'])} × {part['rate']}" for part in parts]
+    total = sum((Decimal(part["left_minor"]) * Decimal(part["rate"]) for part in parts), Decimal(0)) / unit
+    words = terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
+    if why.get("unallocated_minor"):
+        left = sum(part["left_minor"] for part in why["parts"])
+        share = Decimal(left - why["unallocated_minor"]) / Decimal(left or 1)
+        total *= share
+        words += f" × {lens.amount(left - why['unallocated_minor'])} ÷ {lens.amount(left)}"
+    multiplier = Decimal(why["multiplier"])
+    total *= multiplier
+    points = why["points"]
+    words += f" × {why['multiplier']} ({lens.tier(why['tier'])})"
+    exact = f"{total.normalize():f}" if total == total.quantize(Decimal("0.000001")) else f"{total:.6f}…"
+    words += f" = {exact}, rounded down {int(total):,}" if exact != str(points) else f" = {points:,}"
+    if why.get("points_max_per_order") is not None and points < int(total):
+        words += f", at most {why['points_max_per_order']:,} an order: {points:,}"
+    if excluded:
+        words += f" ({lens.amount(excluded)} do not qualify)"
+    return words
+
+
+def _purchase(entry: Entry, why: Why, lens: Lens) -> str:
+    return f"order {entry['order_id']} of {lens.money(why['amount_minor'])}: {formula(why, lens)}"
+
+
+def _refund(entry: Entry, why: Why, lens: Lens) -> str:
+    return (
+        f"order {entry['order_id']}, {lens.money(why['refunded_minor'])} of it refunded by now (refund {why['refund_id']}): "
+        f"it had {why['points_before']:,}; what is left earns {formula(why, lens)}"
+    )
+
+
+def _again(entry: Entry, why: Why, lens: Lens) -> str:
+    standing = f"standing {why['ordinal']} ({why['standing']} by {why['standing_cause']})"
+    return (
+        f"order {entry['order_id']} is rated at {lens.tier(why['tier'])} instead of {lens.tier(why['tier_before'])}, "
+        f"because {standing} holds for it: it had {why['points_before']:,}; now {formula(why, lens)}"
+    )
+
+
+def _campaign(_: Entry, why: Why, lens: Lens) -> str:
+    name = lens.campaigns.get(why["campaign_id"], why["campaign_id"])
+    because = f": {why['because']}" if why.get("because") else ""
+    return f"campaign {name} gives {why['points']:,} for {why['award_cause']}{because}"
+
+
+def _sign_in(_: Entry, why: Why, __: Lens) -> str:
+    words = f"sign-in of {why['day']}"
+    if "points_per_day" not in why:
+        return f"{words}: no more than {why['cap']}"
+    words += f": {why['points_per_day']} a day"
+    if why.get("streaks_paid_now"):
+        words += f", and {why['streaks_paid_now']} × {why['points_per_streak']} for a run of {why['run_days']} days"
+    return words
+
+
+def _review(_: Entry, why: Why, __: Lens) -> str:
+    photo = " with a photo" if why.get("photos") else ""
+    return f"review{photo}, number {why['number_of_the_day']} of {why['day']} (at most {why['max_per_day']} a day): {why['points']}"
+
+
+def _expiry(_: Entry, why: Why, lens: Lens) -> str:
+    until = why.get("as_of") or why.get("expires_at")
+    return f"what was not spent by {lens.day(until)} has expired"
+
+
+def _spending(_: Entry, why: Why, __: Lens) -> str:
+    reason = f" for {why['reason']}" if why.get("reason") else ""
+    return f"{why['points']:,} points spent{reason}, those first that expire soonest"
+
+
+def _plainly(_: Entry, why: Why, __: Lens) -> str:
+    told = [f"{name.replace('_', ' ')} {value}" for name, value in why.items() if name not in {"rule", "version"}]
+    return f"{why.get('rule', 'no reason given')}" + (f": {', '.join(told)}" if told else "")
+
+
+_RULES = {
+    "purchase": _purchase,
+    "refund": _refund,
+    "rated again": _again,
+    "campaign": _campaign,
+    "sign_in": _sign_in,
+    "review": _review,
+    "expiry": _expiry,
+    "spending": _spending,
+}
+
+
+def _moment(instant: str | datetime) -> datetime:
+    return instant if isinstance(instant, datetime) else datetime.fromisoformat(instant)
