@@ -20,7 +20,10 @@ def last_lines(logs: Mapping[str, Path], lines: int) -> Iterator[tuple[str, str]
 
 def follow_logs(logs: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
     """(part, line) for whatever is added from now on; never ends. A log that is begun anew is read from its start."""
-    position = {name: _size(path) for name, path in logs.items()}
+    return _added(logs, {name: _size(path) for name, path in logs.items()})
+
+
+def _added(logs: Mapping[str, Path], position: dict[str, int]) -> Iterator[tuple[str, str]]:
     while True:
         found = False
         for name, path in logs.items():

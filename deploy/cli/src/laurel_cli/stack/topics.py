@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from . import broker
 from .blocking import wait_for
@@ -16,6 +17,9 @@ from .processes import POLL_SECONDS
 
 # Milliseconds on one node, a second or two on a cluster.
 VISIBLE_LIMIT_SECONDS = 30.0
+# Half a second on one node; not waited for longer, because services wait for it themselves.
+COORDINATOR_LIMIT_SECONDS = 5.0
+_ANY_GROUP = "laurel-up"
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ async def _ensure(bootstrap: str, topics: list[Topic]) -> list[str]:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise StackError(f"Kafka refuses the topic {name}: {rest[0] if rest else for_code(code).__name__}")
             await _await_visible(admin, topics)
+            await _await_coordinator(admin)
         return [topic.name for topic in missing]
     finally:
         await admin.close()
@@ -82,6 +87,19 @@ async def _await_visible(admin: Any, topics: list[Topic]) -> None:
                 _refuse_other_counts(topics, existing)
                 return
             await asyncio.sleep(POLL_SECONDS)
+
+
+async def _await_coordinator(admin: Any) -> None:
+    """A new Kafka makes its group coordinator when first asked for; ask now, so that no service begins with an error."""
+    with suppress(KafkaError, TimeoutError):  # a Kafka of the user's own may forbid the question
+        async with asyncio.timeout(COORDINATOR_LIMIT_SECONDS):
+            while True:
+                try:
+                    await admin.find_coordinator(_ANY_GROUP)
+                except GroupCoordinatorNotAvailableError:
+                    await asyncio.sleep(POLL_SECONDS)
+                else:
+                    return
 
 
 def _new(topic: Topic) -> NewTopic:
