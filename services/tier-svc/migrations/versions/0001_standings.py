@@ -104,7 +104,7 @@ CREATE TABLE period_end (
 )
 """
 
-# The facts as they were said; they only grow.
+# The facts as they were said; they only grow. A correction replaces the way from `replaced_from` on by `path`.
 STANDING = """
 CREATE TABLE standing (
   member_id uuid NOT NULL,
@@ -121,6 +121,8 @@ CREATE TABLE standing (
   rule text NOT NULL,
   metrics jsonb NOT NULL,
   version integer NOT NULL,
+  replaced_from timestamptz,
+  path jsonb,
   PRIMARY KEY (member_id, ordinal)
 )
 """
@@ -154,7 +156,8 @@ PROGRAMME = """
 CREATE TABLE programme (
   version integer PRIMARY KEY,
   sha256 text NOT NULL,
-  document jsonb NOT NULL
+  document jsonb NOT NULL,
+  loaded_at timestamptz NOT NULL
 )
 """
 

@@ -4,14 +4,13 @@ from the fact alone, so that a replay or `resay` says the same bytes."""
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from laurel_contracts.envelope import Event, derived_id, encode
 from laurel_contracts.programmes import ProgrammeLoaded
 from laurel_contracts.registry import TYPE_OF
 from laurel_contracts.tiers import ActivitiesAssessed, StandingChanged
-from laurel_kit.hearing import Span
 from tier_svc.domain.facts import Fact
 
 TOPIC = "tiers"
@@ -31,6 +30,30 @@ class Saying(NamedTuple):
     id: UUID
     number: int | None
     body: bytes
+
+
+class Outbox(Protocol):
+    """Where it is put: a transaction of the kit."""
+
+    def say(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        type: str,
+        id: str | UUID,
+        number: int | None,
+        body: bytes,
+    ) -> None: ...
+
+
+def say(outbox: Outbox, saying: Saying) -> None:
+    """Put it into the outbox, in call order."""
+    outbox.say(
+        topic=TOPIC, partition=saying.partition, key=saying.key, type=saying.type, id=saying.id,
+        number=saying.number, body=saying.body,
+    )  # fmt: skip
 
 
 def standing_changed(member_id: UUID, partition: int, fact: Fact) -> Saying:
@@ -63,19 +86,17 @@ def standing_changed(member_id: UUID, partition: int, fact: Fact) -> Saying:
     return _saying(partition, member_id.bytes, said, fact.ordinal)
 
 
-def activities_assessed(span: Span, topic_id: str, time: datetime) -> Saying:
+def activities_assessed(topic: str, topic_id: str, partition: int, next_offset: int, time: datetime) -> Saying:
     """The mark behind the facts of one span; `time` is that of the last record in it."""
-    data = ActivitiesAssessed(
-        topic=span.topic, topic_id=topic_id, partition=span.partition, next_offset=span.next_offset
-    )
+    data = ActivitiesAssessed(topic=topic, topic_id=topic_id, partition=partition, next_offset=next_offset)
     said = Event(
-        id=str(derived_id("assessed", span.topic, topic_id, span.partition, span.next_offset)),
+        id=str(derived_id("assessed", topic, topic_id, partition, next_offset)),
         source=SOURCE,
         type=_ACTIVITIES_ASSESSED,
         time=time,
         data=data,
     )
-    return _saying(span.partition, None, said, None)
+    return _saying(partition, None, said, None)
 
 
 def programme_loaded(version: int, sha256: str, time: datetime) -> Saying:

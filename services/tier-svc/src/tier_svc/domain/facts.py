@@ -3,6 +3,7 @@ ordinal is given once, in the order in which the facts are said."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -15,7 +16,8 @@ Kind = Literal["raised", "kept", "lapsed", "lowered", "corrected"]
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One standing fact (domain.md 4.7): it holds for activities numbered above `holds_after`. `at`: the clock at an activity, the end
-    itself at a period end. `version` is the programme version it was judged by, `metrics` the values, by name."""
+    itself at a period end. `version` is the programme version it was judged by, `metrics` the values, by name. A correction carries the
+    way through the tiers that it puts in place of what was known from `replaced_from` on."""
 
     ordinal: int
     holds_after: int
@@ -28,6 +30,20 @@ class Fact:
     rule: str
     metrics: dict[str, int]
     version: int
+    replaced_from: datetime | None = None
+    path: tuple[tuple[datetime, str], ...] = ()
+
+
+def tier_known(facts: Iterable[Fact], instant: datetime) -> tuple[str, datetime | None]:
+    """The tier held at an instant and since when, as far as these facts know it; "" is the lowest since enrolment."""
+    path: dict[datetime, str] = {}
+    for fact in facts:
+        if fact.replaced_from is not None:
+            path = {start: tier for start, tier in path.items() if start < fact.replaced_from} | dict(fact.path)
+        elif fact.tier_to != fact.tier_from and fact.standing.since is not None:
+            path[fact.standing.since] = fact.tier_to
+    held = max((start for start in path if start <= instant), default=None)
+    return ("", None) if held is None else (path[held], held)
 
 
 class Cause(NamedTuple):

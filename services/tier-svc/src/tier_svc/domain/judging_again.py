@@ -108,4 +108,11 @@ def _say_corrected(stream: Stream, late: Step, clock: datetime, was: Standing, a
     plural = "s" if len(again.ends) > 1 else ""
     rule = f"{len(again.ends)} period end{plural} judged again with late activity {late.seq}; at last: {again.why}"
     move = Move(again.standing, clock, rule, tuple(stream.sums.values), late.timeline.at(clock))
-    stream.say("corrected", Cause(f"activity {late.seq}", clock, late.seq), move, was.tier)
+    stream.say(
+        "corrected",
+        Cause(f"activity {late.seq}", clock, late.seq),
+        move,
+        was.tier,
+        replaced_from=again.ends[0].at,
+        path=tuple(again.path.items()),
+    )

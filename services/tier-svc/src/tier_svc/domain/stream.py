@@ -192,7 +192,16 @@ class Stream:
         """The metrics as of a day that is not before the day of the running sums, with the present counters."""
         return self._values(rules, day.toordinal())
 
-    def say(self, kind: Kind, cause: Cause, move: Move, tier_from: str) -> None:
+    def say(
+        self,
+        kind: Kind,
+        cause: Cause,
+        move: Move,
+        tier_from: str,
+        *,
+        replaced_from: datetime | None = None,
+        path: tuple[tuple[datetime, str], ...] = (),
+    ) -> None:
         """One more fact, with the reason that the move carries."""
         rules = move.rules
         metrics = {name: move.values[slot] for slot, name in enumerate(rules.gauges.names) if slot in rules.slots_used}
@@ -200,7 +209,7 @@ class Stream:
         self.facts.append(
             Fact(
                 self.ordinal, cause.holds_after, kind, rules.name(tier_from), rules.name(move.standing.tier), move.standing,
-                cause.at, cause.words, move.rule, metrics, rules.version,
+                cause.at, cause.words, move.rule, metrics, rules.version, replaced_from, path,
             )
         )  # fmt: skip
 

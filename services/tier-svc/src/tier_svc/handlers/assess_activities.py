@@ -15,13 +15,12 @@ from tier_svc.domain.ladder import Rules, Timeline
 from tier_svc.domain.measures import NeedsHistory
 from tier_svc.domain.stream import Close, Step, Stream
 from tier_svc.handlers.verbs import REFUND, VERBS
-from tier_svc.metrics import TierMetrics
 from tier_svc.store import TierStore
 from tier_svc.store.programmes import Activation, Lane
 from tier_svc.store.streams import Wanted
 
 TOPIC = "activities"
-_NOTHING_HEARD = datetime(1970, 1, 1, tzinfo=UTC)  # the time of a mark behind records of which none could be read
+NOTHING_HEARD = datetime(1970, 1, 1, tzinfo=UTC)  # the time of a mark behind records of which none could be read
 
 
 @dataclass(slots=True)
@@ -40,33 +39,30 @@ class LaneAgenda:
     lane: Lane
     closes: list[Close] = field(default_factory=list)
     entries: dict[UUID, list[Entry]] = field(default_factory=dict)
-    heard_last: datetime = _NOTHING_HEARD
+    heard_last: datetime = NOTHING_HEARD
 
     def closed_before(self, count: int) -> datetime | None:
         """The last closed day when `count` of this batch had been closed."""
         return self.closes[count - 1].as_of if count else self.lane.as_of
 
 
-async def assess_activities(batch: Sequence[Heard], store: TierStore, metrics: TierMetrics) -> None:
+async def assess_activities(batch: Sequence[Heard], store: TierStore) -> None:
     """One batch of `activities`, in one transaction."""
     spans = [span for span in store.tx.spans if span.topic == TOPIC]
     agendas = await _agendas(batch, {span.partition for span in spans} | {heard.partition for heard in batch}, store)
-    streams = await _judge_all(agendas, store, metrics)
+    streams = await _judge_all(agendas, store)
     touched = [stream for stream in streams if stream.touched]
     await store.streams.save(touched)
     for stream in touched:
         for fact in stream.facts:
-            _say(store, events.standing_changed(stream.member_id, stream.partition, fact))
+            events.say(store.tx, events.standing_changed(stream.member_id, stream.partition, fact))
     for span in spans:
-        _say(store, events.activities_assessed(span, store.topic_id, agendas[span.partition].heard_last))
-    store.tx.after_commit(lambda: metrics.assessed(fact.kind for stream in touched for fact in stream.facts))
-
-
-def _say(store: TierStore, saying: events.Saying) -> None:
-    store.tx.say(
-        topic=events.TOPIC, partition=saying.partition, key=saying.key, type=saying.type, id=saying.id,
-        number=saying.number, body=saying.body,
-    )  # fmt: skip
+        heard_last = agendas[span.partition].heard_last
+        events.say(
+            store.tx,
+            events.activities_assessed(span.topic, store.topic_id, span.partition, span.next_offset, heard_last),
+        )
+    store.tx.after_commit(lambda: store.metrics.assessed(fact.kind for stream in touched for fact in stream.facts))
 
 
 async def _agendas(batch: Sequence[Heard], partitions: Iterable[int], store: TierStore) -> dict[int, LaneAgenda]:
@@ -98,7 +94,7 @@ async def _agendas(batch: Sequence[Heard], partitions: Iterable[int], store: Tie
     return agendas
 
 
-async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore, metrics: TierMetrics) -> list[Stream]:
+async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore) -> list[Stream]:
     """Every member of the batch and every member with an end due, judged; those who need it with their whole past."""
     wanted = {
         member_id: _wanted(agenda, entries)
@@ -111,7 +107,7 @@ async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore, metric
         if asked is None:
             wanted[member_id] = _wanted(agendas[row.partition], ())
         elif row.clock is not None:
-            asked.reaches = max(asked.reaches, _day_bound(row.clock))
+            asked.reaches = max(asked.reaches, day_bound(row.clock))
     stamps = {
         entry.heard.event.programmeversion
         for agenda in agendas.values()
@@ -127,7 +123,7 @@ async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore, metric
         except NeedsHistory:
             unsure.append(stream.member_id)
     if unsure:
-        metrics.judged_with_history.inc(len(unsure))
+        store.metrics.judged_with_history.inc(len(unsure))
         for stream in (await store.streams.load_with_past(unsure)).values():
             stream.partition = wanted[stream.member_id].partition
             _judge(stream, agendas[stream.partition], stamped)
@@ -138,11 +134,11 @@ async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore, metric
 def _wanted(agenda: LaneAgenda, entries: Sequence[Entry]) -> Wanted:
     """What the judgement of a member will ask of the store."""
     closed = agenda.closed_before(len(agenda.closes))
-    reaches = _day_bound(closed) if closed is not None else 0
+    reaches = day_bound(closed) if closed is not None else 0
     wanted = Wanted(agenda.lane.partition, reaches)
     for entry in entries:
         event = entry.heard.event
-        wanted.reaches = max(wanted.reaches, _day_bound(event.time))
+        wanted.reaches = max(wanted.reaches, day_bound(event.time))
         if event.localday is not None:
             wanted.days.add(event.localday.toordinal())
         if event.data.__class__ is REFUND:
@@ -150,7 +146,7 @@ def _wanted(agenda: LaneAgenda, entries: Sequence[Entry]) -> Wanted:
     return wanted
 
 
-def _day_bound(instant: datetime) -> int:
+def day_bound(instant: datetime) -> int:
     """A day that the local day of an instant does not pass, in any zone (they end at UTC+14)."""
     return instant.astimezone(UTC).toordinal() + 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from laurel_kit.postgres import Transaction
+from tier_svc.metrics import TierMetrics
 from tier_svc.store.answers import Answers
 from tier_svc.store.programmes import Programmes
 from tier_svc.store.shelf import ProgrammeShelf
@@ -14,9 +15,12 @@ __all__ = ["ProgrammeShelf", "TierStore"]
 class TierStore:
     """One transaction's view of everything that tier-svc keeps. `topic_id` says which `activities` our marks are about."""
 
-    def __init__(self, tx: Transaction, shelf: ProgrammeShelf, *, topic_id: str = "") -> None:
+    def __init__(
+        self, tx: Transaction, shelf: ProgrammeShelf, *, topic_id: str = "", metrics: TierMetrics | None = None
+    ) -> None:
         self.tx = tx
         self.topic_id = topic_id
+        self.metrics = metrics or TierMetrics()
         self.programmes = Programmes(tx, shelf)
         self.streams = Streams(tx, self.programmes)
         self.answers = Answers(tx)

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from laurel_kit import sql as kit
 from laurel_kit.postgres import Transaction
 from tier_svc.domain.facts import Fact
 from tier_svc.store import rows
 
 _FACT = """
 s.member_id, s.ordinal, s.holds_after, s.kind, s.tier_from, s.tier_to, s.since, s.until, s.held_since, s.at, s.cause, s.rule,
-s.metrics, s.version
+s.metrics, s.version, s.replaced_from, s.path
 """
 
 # One member's facts, oldest first.
@@ -31,17 +32,12 @@ WHERE m.member_id = ANY(CAST(:ids AS uuid[])) ORDER BY m.member_id, s.ordinal
 MEMBERS_LOCK = text("""
 SELECT member_id FROM member WHERE member_id > :after AND ordinal > 0 ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
 """)
+MEMBER_KNOWN = text("SELECT 1 FROM member WHERE member_id = :member_id")
 MEMBER_LOCK = text("SELECT member_id FROM member WHERE member_id = :member_id FOR NO KEY UPDATE")
 
 # Which tier was held at an instant, as corrected.
 PATH_AT = text("""
 SELECT tier, starts_at FROM tier_path WHERE member_id = :member_id AND starts_at <= :instant ORDER BY starts_at DESC LIMIT 1
-""")
-
-# The same as it was known then: the last fact said by the instant.
-KNOWN_AT = text("""
-SELECT tier_to AS tier, since AS starts_at FROM standing WHERE member_id = :member_id AND at <= :instant AND since <= :instant
-ORDER BY ordinal DESC LIMIT 1
 """)
 
 # A page of all members.
@@ -78,11 +74,19 @@ class Answers:
         found = (await self._tx.run(FACTS_AGAIN, ids=ids)).all() if ids else []
         return ids, [(row.member_id, row.partition, rows.fact(row)) for row in found]
 
-    async def tier_at(self, member_id: UUID, instant: datetime, *, as_known: bool) -> tuple[str, datetime | None]:
-        """The tier held at an instant and since when; "" is the lowest since enrolment."""
-        statement = KNOWN_AT if as_known else PATH_AT
-        row = (await self._tx.run(statement, member_id=member_id, instant=instant)).first()
+    async def tier_at(self, member_id: UUID, instant: datetime) -> tuple[str, datetime | None]:
+        """The tier held at an instant and since when, as corrected; "" is the lowest since enrolment."""
+        row = (await self._tx.run(PATH_AT, member_id=member_id, instant=instant)).first()
         return (row.tier, row.starts_at) if row is not None else ("", None)
+
+    async def knows(self, member_id: UUID) -> bool:
+        """Whether anything is known about a member."""
+        return (await self._tx.run(MEMBER_KNOWN, member_id=member_id)).first() is not None
+
+    async def cursors(self, topic: str) -> list[tuple[int, int]]:
+        """How far each partition of a topic has been assessed: (partition, next offset)."""
+        rows = (await self._tx.run(kit.CURSORS_READ, grp=self._tx.group)).all()
+        return [(row.partition, row.next_offset) for row in rows if row.topic == topic]
 
     async def page(self, after: UUID, limit: int) -> Sequence[Any]:
         """Members by id, with tier, since and until."""

@@ -24,6 +24,15 @@ class Activation:
     effective_from: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A version as it stands here."""
+
+    version: int
+    sha256: str
+    loaded_at: datetime
+
+
 @dataclass(slots=True)
 class Lane:
     """What the calendar of one partition has come to."""
@@ -96,11 +105,21 @@ class Programmes:
                 froms=[activation.effective_from for _, _, activation in activated],
             )
 
-    async def versions(self) -> list[tuple[int, str]]:
-        """All versions that are loaded, with their hashes."""
-        return [(row.version, row.sha256) for row in (await self._tx.run(sql.PROGRAMMES_LIST)).all()]
+    async def listed(self) -> list[Loaded]:
+        """All versions that are loaded."""
+        found = (await self._tx.run(sql.PROGRAMMES_LIST)).all()
+        return [Loaded(row.version, row.sha256, row.loaded_at) for row in found]
 
-    async def add(self, programme: document.Programme, sha256: str) -> None:
-        """Keep a version."""
+    async def keep(self, programme: document.Programme, sha256: str, now: datetime) -> Loaded:
+        """Keep a version; gives back what stands under its number, which may be another document."""
         canonical = document.canonical(programme).decode()
-        await self._tx.run(sql.PROGRAMME_ADD, version=programme.version, sha256=sha256, document=canonical)
+        await self._tx.run(
+            sql.PROGRAMME_ADD, version=programme.version, sha256=sha256, document=canonical, loaded_at=now
+        )
+        row = (await self._tx.run(sql.PROGRAMMES_READ, versions=[programme.version])).one()
+        return Loaded(row.version, row.sha256, row.loaded_at)
+
+    async def newest_in_force(self) -> Rules | None:
+        """The newest version that was activated anywhere; None before the first."""
+        version = (await self._tx.run(sql.ACTIVATED_LAST)).scalar_one()
+        return None if version is None else (await self.rules([version]))[version]

@@ -3,6 +3,7 @@ into each other here and in `saving`, nowhere else."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +14,10 @@ from tier_svc.domain.measures import Bucket, Sums
 from tier_svc.domain.orders import Deed, Order
 from tier_svc.domain.standing import Standing
 from tier_svc.domain.stream import Past, Stream
+
+_values = msgspec.json.Decoder(dict[str, int])
+_path = msgspec.json.Decoder(tuple[tuple[datetime, str], ...])
+_lines = msgspec.json.Decoder(tuple[str, ...])
 
 
 def stream(
@@ -45,7 +50,7 @@ def stream(
 def order(row: Any) -> Order:
     """An order as stored; the row begins with the member."""
     _, seq, order_id, time, day, clock, amount, left, left_qualifying, unallocated, not_qualifying = row
-    excluded = tuple(not_qualifying) if not_qualifying else ()
+    excluded = _lines.decode(_text(not_qualifying)) if not_qualifying is not None else ()
     return Order(seq, order_id, time, day.toordinal(), clock, amount, left, left_qualifying, unallocated, excluded)
 
 
@@ -62,12 +67,18 @@ def period_end(row: Any) -> PeriodEnd:
 
 def fact(row: Any) -> Fact:
     """A fact as it was said. What the judge alone needs of the standing is not kept with it."""
+    path = _path.decode(_text(row.path)) if row.path is not None else ()
     return Fact(
         row.ordinal, row.holds_after, row.kind, row.tier_from, row.tier_to,
-        Standing(row.tier_to, row.since, row.until, row.held_since), row.at, row.cause, row.rule, metrics(row.metrics), row.version,
+        Standing(row.tier_to, row.since, row.until, row.held_since), row.at, row.cause, row.rule, _metrics(row.metrics), row.version,
+        row.replaced_from, path,
     )  # fmt: skip
 
 
-def metrics(stored: Any) -> dict[str, int]:
-    """Metric values by name, from a jsonb column."""
-    return dict(sorted((msgspec.json.decode(stored) if isinstance(stored, str) else stored).items()))
+def _metrics(stored: Any) -> dict[str, int]:
+    return dict(sorted(_values.decode(_text(stored)).items()))
+
+
+def _text(stored: Any) -> str:
+    """A jsonb column as text, whether the driver has decoded it or not."""
+    return stored if isinstance(stored, str) else msgspec.json.encode(stored).decode()

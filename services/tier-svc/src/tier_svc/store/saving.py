@@ -175,4 +175,6 @@ async def _facts(tx: Transaction, streams: Sequence[Stream]) -> None:
         rules=[fact.rule for fact in facts],
         metrics=[_json(fact.metrics).decode() for fact in facts],
         versions=[fact.version for fact in facts],
+        replaced_froms=[fact.replaced_from for fact in facts],
+        paths=[_json(fact.path).decode() if fact.replaced_from is not None else None for fact in facts],
     )

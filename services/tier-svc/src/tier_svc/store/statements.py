@@ -143,14 +143,15 @@ ON CONFLICT (member_id, starts_at) DO UPDATE SET tier = excluded.tier
 
 FACTS_ADD = text("""
 INSERT INTO standing (member_id, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule,
-                      metrics, version)
+                      metrics, version, replaced_from, path)
 SELECT member_id, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule,
-       CAST(metrics AS jsonb), version
+       CAST(metrics AS jsonb), version, replaced_from, CAST(path AS jsonb)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:ordinals AS bigint[]), CAST(:holds_afters AS bigint[]), CAST(:kinds AS text[]),
             CAST(:froms AS text[]), CAST(:tos AS text[]), CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[]),
             CAST(:held_sinces AS date[]), CAST(:ats AS timestamptz[]), CAST(:causes AS text[]), CAST(:rules AS text[]),
-            CAST(:metrics AS text[]), CAST(:versions AS integer[]))
-  AS said(member_id, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule, metrics, version)
+            CAST(:metrics AS text[]), CAST(:versions AS integer[]), CAST(:replaced_froms AS timestamptz[]), CAST(:paths AS text[]))
+  AS said(member_id, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule, metrics, version,
+          replaced_from, path)
 """)
 
 # What stands about the partitions of a batch: their last closed day and their activations, in the order of the log.
@@ -174,9 +175,14 @@ ON CONFLICT DO NOTHING
 """)
 
 PROGRAMMES_READ = text("""
-SELECT version, sha256, CAST(document AS text) AS document FROM programme WHERE version = ANY(CAST(:versions AS integer[]))
+SELECT version, sha256, CAST(document AS text) AS document, loaded_at
+FROM programme WHERE version = ANY(CAST(:versions AS integer[]))
 """)
-PROGRAMMES_LIST = text("SELECT version, sha256 FROM programme ORDER BY version")
+PROGRAMMES_LIST = text("SELECT version, sha256, loaded_at FROM programme ORDER BY version")
 PROGRAMME_ADD = text("""
-INSERT INTO programme (version, sha256, document) VALUES (:version, :sha256, CAST(:document AS jsonb)) ON CONFLICT DO NOTHING
+INSERT INTO programme (version, sha256, document, loaded_at)
+VALUES (:version, :sha256, CAST(:document AS jsonb), :loaded_at)
+ON CONFLICT DO NOTHING
 """)
+# The newest version that is activated anywhere.
+ACTIVATED_LAST = text("SELECT max(version) AS version FROM activation")

@@ -1,0 +1,12 @@
+"""python -m tier_svc [--only api|consumer|relay|jobs]"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from laurel_kit.service import run
+from tier_svc.main import build
+
+if __name__ == "__main__":
+    run(build(os.environ), sys.argv[1:])

@@ -1,0 +1,45 @@
+"""Programme versions: loaded here, activated at the door alone (domain.md 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Path, Request
+
+from laurel_contracts import programme as document
+from laurel_kit.clock import BusinessClock
+from laurel_kit.postgres import Database, Transaction
+from tier_svc.api import errors
+from tier_svc.handlers.load_programme import OtherDocument, RefusedProgramme, load_programme
+from tier_svc.store import TierStore
+
+VERSION_MAX = 2**31 - 1
+
+
+def router(database: Database, open_store: Callable[[Transaction], TierStore], clock: BusinessClock) -> APIRouter:
+    """/v1/programmes."""
+    routes = APIRouter(prefix="/v1/programmes", tags=["programmes"])
+
+    @routes.get("")
+    async def programmes() -> dict[str, Any]:
+        async with database.reading() as tx:
+            loaded = await open_store(tx).programmes.listed()
+        return {"items": [{"version": each.version, "sha256": each.sha256} for each in loaded], "next": None}
+
+    @routes.put("/{version}")
+    async def load(version: Annotated[int, Path(ge=1, le=VERSION_MAX)], request: Request) -> dict[str, Any]:
+        """The same document again is fine; another one under the same version is refused."""
+        body = await request.body()
+        try:
+            programme = document.parse(body)
+            if programme.version != version:
+                raise errors.wrong_version(version, programme.version)
+            async with database.transaction() as tx:
+                loaded = await load_programme(programme, open_store(tx), clock.now())
+        except (RefusedProgramme, OtherDocument, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise errors.of_programme(error) from error
+        return {"version": loaded.version, "sha256": loaded.sha256}
+
+    return routes
