@@ -35,8 +35,7 @@ CREATE TABLE account (
   ladder jsonb NOT NULL DEFAULT '{}',
   pending jsonb NOT NULL DEFAULT '{}',
   next_expiry timestamptz,
-  CHECK (held BETWEEN 0 AND posted),
-  CHECK (posted = 0 OR debt = 0)
+  CHECK (held BETWEEN 0 AND posted)
 ) WITH (fillfactor = 60)
 """
 

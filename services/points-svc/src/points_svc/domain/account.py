@@ -31,6 +31,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 # A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
 AWARD_LOTS_FROM = 1 << 40
+RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
 
 
 @dataclass(slots=True)
@@ -256,6 +257,12 @@ class Account:
         if self.reached is None or as_of is None or as_of == self.began_after:
             return self.reached
         return max(self.reached, as_of)
+
+
+def is_over(lot: Lot, account: Account) -> bool:
+    """Whether a lot has expired by the member's clock, swept or not."""
+    clock = account.clock
+    return clock is not None and lot.expires_at <= clock
 
 
 def has_been_expired(lot: Lot, day: Day) -> bool:

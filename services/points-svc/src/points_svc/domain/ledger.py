@@ -1,5 +1,5 @@
-"""The only moves there are: points are put into a lot, taken from lots, spent, expired; each writes two-sided entries that sum to zero. The
-one thing not to break: while there is debt, nothing stays posted (domain.md 3.3.3)."""
+"""The only moves there are: points are put into a lot, taken from lots, spent, expired; each writes two-sided entries that sum to
+zero. The one thing not to break: while there is debt nothing is spendable (domain.md 3.3.3); only what is over may still lie in lots."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from points_svc.domain.account import (
     Statement,
     Why,
     has_been_expired,
+    is_over,
 )
 
 POINTS_MAX = 10**15  # of one balance (reliability.md 3.1)
@@ -116,7 +117,8 @@ def put(
 
 def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *, order_id: str | None = None) -> None:
     """Points are taken back (domain.md 3.3.2): from what is left of their own lot, then from what expired of it unspent (which is given
-    back first, so that the balance does not move), then from the lots that expire soonest; what is missing becomes debt."""
+    back first, so that the balance does not move), then from the lots that expire soonest; what is missing becomes debt. Other lots
+    that are over by the clock are left alone, swept or not: whether a day has been closed makes no difference."""
     if not account.knows_all_lots:
         raise ValueError(f"points are taken back from {account.member_id} whose lots have not been read")
     consumed: list[tuple[int, int]] = []
@@ -131,7 +133,7 @@ def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *,
             _move(account, own, revived)
             missing -= _consume(account, own, revived, consumed)
     if missing:
-        for lot in sorted((lot for lot in account.lots.values() if lot.remaining), key=lambda lot: lot.turn):
+        for lot in lots_in_turn(account):
             missing -= _consume(account, lot, missing, consumed)
             if not missing:
                 break
@@ -158,6 +160,12 @@ def spend_from(account: Account, lots: list[Lot], amount: int, why: Why, *, orde
     account.posted -= amount
     places = tuple(consumed)
     write(account, SPENT, amount, why, debit=AVAILABLE, credit=REDEEMED, order_id=order_id, consumed=places)
+
+
+def lots_in_turn(account: Account) -> list[Lot]:
+    """Lots that hold anything and are not over by the clock, the soonest to expire first."""
+    lots = [lot for lot in account.lots.values() if lot.remaining and not is_over(lot, account)]
+    return sorted(lots, key=lambda lot: lot.turn)
 
 
 def expire(account: Account, lots: list[Lot], why: Why) -> None:

@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from points_svc.domain import calendar, earning, ledger, rating
-from points_svc.domain.account import GIVEN_BACK, REDEEMED, TAKEN_BACK, Account, Dated, NoEffect, Order, Why
+from points_svc.domain.account import (
+    GIVEN_BACK,
+    REDEEMED,
+    RETURNED_LOTS_FROM,
+    TAKEN_BACK,
+    Account,
+    Dated,
+    Lot,
+    NoEffect,
+    Order,
+    Why,
+    is_over,
+)
 from points_svc.domain.rules import Rules
 
 DAYS_GIVEN_AFTER_EXPIRY = 31  # points that come back after their lot's expiry last until the start of this local day
@@ -74,7 +86,7 @@ def _reduce(order: Order, refund: Refund) -> None:
 
 def _return_spent(account: Account, order: Order, dated: Dated, rules: Rules) -> None:
     """Points spent on the order come back (3.3.4): in all floor(spent × refunded ÷ amount), the last spent first, into their own lots;
-    where such a lot has expired, into one that lasts until the start of the 31st local day after the refund."""
+    where such a lot has expired by the member's clock, into one that lasts until the start of the 31st local day after the refund."""
     payments = account.payments.get(order.order_id, [])
     spent = sum(payment.amount for payment in payments)
     if not spent or not order.amount_minor:
@@ -89,9 +101,7 @@ def _return_spent(account: Account, order: Order, dated: Dated, rules: Rules) ->
         "amount_minor": order.amount_minor,
         "points_returned_before": returned,
     }
-    clock = account.clock or dated.at
-    late = 0
-    for payment in payments:
+    for place, payment in enumerate(payments):
         amount = min(missing, payment.amount - payment.returned)
         if amount <= 0:
             continue
@@ -99,12 +109,15 @@ def _return_spent(account: Account, order: Order, dated: Dated, rules: Rules) ->
         payment.returned += amount
         payment.is_changed = True
         lot = account.lots[payment.lot]
-        if lot.expires_at > clock:
-            ledger.put(account, lot, amount, GIVEN_BACK, why, source=REDEEMED, order_id=order.order_id)
-        else:
-            late += amount
-    if late:
-        until = calendar.start_of_day_after(dated.day, DAYS_GIVEN_AFTER_EXPIRY, rules.zone)
-        lot = earning.lot_until(account, "returned", dated, until)
-        lot.granted = late  # issued long ago, granted anew
-        ledger.put(account, lot, late, GIVEN_BACK, why, source=REDEEMED, order_id=order.order_id)
+        if is_over(lot, account):
+            number = RETURNED_LOTS_FROM + (dated.number << 16) + place
+            lot = _lot_after(account, amount, Dated(number, lot.earned_at, dated.day), rules)
+        ledger.put(account, lot, amount, GIVEN_BACK, why, source=REDEEMED, order_id=order.order_id)
+
+
+def _lot_after(account: Account, amount: int, dated: Dated, rules: Rules) -> Lot:
+    """What came out of a lot that is over by now goes into one that was earned at the same time and lasts a little longer."""
+    until = calendar.start_of_day_after(dated.day, DAYS_GIVEN_AFTER_EXPIRY, rules.zone)
+    lot = earning.lot_until(account, "returned", dated, until)
+    lot.granted = amount  # issued long ago, granted anew
+    return lot

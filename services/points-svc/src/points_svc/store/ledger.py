@@ -234,7 +234,9 @@ async def _add_no_effects(tx: Transaction, nothing: list[tuple[UUID, NoEffect]])
 
 async def read_entries(tx: Transaction, member_id: UUID, rows: Iterable[Any]) -> list[Entry]:
     """Rows of entries together with what they consumed."""
-    entries = [Entry(*row[:10], _decode(row[10])) for row in rows]
+    entries = [Entry(*row) for row in rows]
+    for entry in entries:
+        entry.why = _decode(entry.why)  # type: ignore[arg-type]
     by_seq = {entry.seq: entry for entry in entries}
     for seq, lot, amount in await tx.run(CONSUMED_BY, member_id=member_id, seq=list(by_seq)):
         by_seq[seq].consumed += ((lot, amount),)

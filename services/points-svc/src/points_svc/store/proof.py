@@ -32,11 +32,14 @@ LOTS = """
   UNION ALL SELECT c.member_id, c.lot, -sum(c.amount) FROM consumption c GROUP BY c.member_id, c.lot"""
 
 INVARIANTS = {
-    # I2: what is posted lies in lots, and nothing is posted while there is debt.
+    # I2: what is posted lies in lots, and while there is debt they hold only what is over by the member's clock.
     "I2": """
       SELECT count(*) FROM account a
       LEFT JOIN (SELECT member_id, sum(remaining) AS left FROM lot GROUP BY member_id) l USING (member_id)
-      WHERE a.posted <> coalesce(l.left, 0) OR (a.posted > 0 AND a.debt > 0)""",
+      LEFT JOIN partition_day d USING (partition)
+      WHERE a.posted <> coalesce(l.left, 0)
+         OR (a.debt > 0 AND EXISTS (SELECT FROM lot o WHERE o.member_id = a.member_id AND o.remaining > 0
+                                      AND o.expires_at > greatest(a.reached, d.as_of)))""",
     # I3: nothing is held, for there are no holds yet.
     "I3": "SELECT count(*) FROM account WHERE held <> 0",
     # I4: an account is the sum of its entries.
