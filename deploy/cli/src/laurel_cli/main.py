@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from laurel_cli.commands.day import day
+from laurel_cli.commands.demo import demo
 from laurel_cli.commands.dlq import dlq
 from laurel_cli.commands.down import down
+from laurel_cli.commands.explain import explain
 from laurel_cli.commands.export import export
 from laurel_cli.commands.import_ import import_files
 from laurel_cli.commands.logs import logs
@@ -29,8 +31,10 @@ COMMANDS = (
     status,
     logs,
     reset,
-    resay,
+    demo,
+    explain,
     settle,
+    resay,
 )
 GROUPS = (programme, day, dlq, export)
 

@@ -10,6 +10,9 @@ from laurel_cli.refusal import CommandError
 from laurel_contracts.programme import Programme, parse
 
 
+REFERENCE = Path(__file__).resolve().parents[3] / "program" / "reference.yaml"  # of the checkout this package runs from
+
+
 def read_programme(
     path: Path, *, currency: str | None = None, zone: str | None = None, version: int | None = None
 ) -> Programme:

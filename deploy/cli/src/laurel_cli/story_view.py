@@ -80,22 +80,31 @@ def fact_in_words(fact: dict[str, Any], lens: Lens) -> str:
 
 
 def needed_in_words(standing: dict[str, Any], lens: Lens) -> Iterator[str]:
-    """What is missing for the next tier, and to keep this one."""
-    needed = standing.get("needed") or {}
-    for purpose, words in (("next", "for the next tier"), ("keep", "to keep this tier")):
-        for one in needed.get(purpose) or []:
-            yield f"{words}: {_need(one, lens)}"
+    """What is missing for the next tier, and to keep this one; any of the ways is enough."""
+    needed = standing["needed"]
+    for purpose in ("next", "keep"):
+        ways = needed[purpose]
+        if not ways:
+            continue
+        first = ways[0]
+        by = f" beyond {lens.day(first['by'])}" if first["by"] else ""
+        told = f"for {lens.tier(first['tier'])}" if purpose == "next" else f"to stay {lens.tier(first['tier'])}{by}"
+        yield f"{told}: " + ", or ".join(_way(way, lens) for way in ways)
 
 
-def _need(one: Any, lens: Lens) -> str:
-    if not isinstance(one, dict):
-        return str(one)
-    metric = str(one.get("metric", ""))
-    parts = [
-        f"{name.replace('_', ' ')} {_figure(metric, value, lens) if isinstance(value, int) else value}"
-        for name, value in one.items()
-    ]
-    return ", ".join(parts)
+def _way(way: dict[str, Any], lens: Lens) -> str:
+    return " and ".join(_comparison(one, lens) for one in way["all_of"]) or "nothing (always)"
+
+
+def _comparison(one: dict[str, Any], lens: Lens) -> str:
+    metric = one["metric"]
+    name, _, days = metric.removesuffix(")").partition("(")
+    words = name.removesuffix("_in_days").replace("_", " ") + (f" in {days} days" if days else "")
+    bound = _figure(metric, one["at_least"] if one["at_least"] is not None else one["at_most"], lens)
+    have = _figure(metric, one["have"], lens)
+    if one["missing"]:
+        return f"{words} {have} of {bound} ({_figure(metric, one['missing'], lens)} missing)"
+    return f"{words} {have}, {bound} {'is enough' if one['at_least'] is not None else 'is allowed'}"
 
 
 def _figure(metric: str, value: int, lens: Lens) -> str:

@@ -50,8 +50,8 @@ class TierService(Speaking):
         return dict(self._at.get(f"/v1/members/{member_id}/standing"))
 
     def standing_history(self, member_id: UUID) -> list[dict[str, Any]]:
-        found = self._at.get(f"/v1/members/{member_id}/standings")
-        return list(found["items"] if isinstance(found, dict) else found)
+        """All standing facts of a member, oldest first."""
+        return list(self._pages(f"/v1/members/{member_id}/standings"))
 
     def standings(self) -> Iterator[dict[str, Any]]:
         return self._pages("/v1/standings")

@@ -1,0 +1,146 @@
+"""One performance of the demo, step by step, each timed; interrupted, the next one goes on where it stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from laurel_cli.console import note
+from laurel_cli.importing import complete_journey
+from laurel_cli.importing.asking import send
+from laurel_cli.importing.journal import Journal, identity_of
+from laurel_cli.importing.lanes import LANES
+from laurel_cli.importing.lease import import_lease
+from laurel_cli.importing.run import Plan
+from laurel_cli.programme_file import read_programme
+from laurel_cli.programmes import activate, put_everywhere
+from laurel_cli.refusal import CommandError
+from laurel_cli.services import Addresses, Services, open_services
+from laurel_cli.settling import Settled, settle
+from laurel_cli.stack import Stack
+from laurel_cli.watching import waiting_for
+
+IMPORT_NAME = "complete-journey"
+SETTLE_LIMIT_SECONDS = 600.0
+CURRENCY = "USD"
+
+
+class Bill(msgspec.Struct):
+    """What is performed, so that an interrupted demo continues, and how many seconds each part took (None: not done yet)."""
+
+    shift_days: int
+    households: int | None
+    original_dates: bool
+    purchases: int = 0
+    seconds: dict[str, float] = {}
+
+
+@contextmanager
+def timed(bill: Bill, part: str) -> Iterator[None]:
+    """Add what this block takes to a part of the bill."""
+    began = time.monotonic()
+    yield
+    bill.seconds[part] = round(bill.seconds.get(part, 0.0) + time.monotonic() - began, 2)
+
+
+class BillFile:
+    """<LAUREL_HOME>/demo.json."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "demo.json"
+
+    def read(self) -> Bill | None:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Bill)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def write(self, bill: Bill) -> None:
+        self._path.write_bytes(msgspec.json.format(msgspec.json.encode(bill), indent=2))
+
+
+def perform(
+    home: Path, programme: Path, *, original_dates: bool, households: int | None, keep: bool
+) -> tuple[Bill, Journal]:
+    """Start the stack, import the year, settle, close the day; the services go on running."""
+    stack = Stack(home)
+    began = time.monotonic()
+    # With its own dates the year ends in the past: a day that the clock closed now would let every standing lapse.
+    stack.up(days="command" if original_dates else "clock", say=note)
+    started = round(time.monotonic() - began, 2)
+    file = BillFile(home)
+    with open_services(Addresses.found(home, {})) as services:
+        known = file.read()
+        _refuse_to_mix(services, known, keep)
+        with waiting_for("reading a year of receipts"):
+            table = complete_journey.load(households)
+        bill = known if _same(known, original_dates, households) else None
+        if bill is None:
+            days = 0 if original_dates else complete_journey.days_until(datetime.now(UTC), table)
+            bill = Bill(shift_days=days, households=households, original_dates=original_dates)
+        bill.seconds["start"] = started
+        source = complete_journey.CompleteJourney(table, bill.shift_days)
+        bill.purchases = source.total
+        file.write(bill)
+        # One lease over everything, so that no day closes between the programme and the first report either.
+        with import_lease(services.another_door(), "demo"):
+            with timed(bill, "programme"):
+                _apply(services, programme)
+            journal = send(
+                source, services, home=home, name=IMPORT_NAME, plan=Plan(LANES),
+                identity=identity_of([services.member.url, bill.shift_days, households, LANES]),
+            )  # fmt: skip
+        bill.seconds["import"] = round(journal.seconds, 2)
+        file.write(bill)
+        with timed(bill, "settle"):
+            wait_until_settled(services)
+        if not original_dates:
+            with timed(bill, "day"):
+                today = datetime.now(complete_journey.ZONE).date().isoformat()
+                services.member.close_day(today)
+                wait_until_settled(services)
+        file.write(bill)
+    return bill, journal
+
+
+def _apply(services: Services, path: Path) -> None:
+    document = read_programme(path, currency=CURRENCY, zone=complete_journey.ZONE.key)
+    put_everywhere(services, document)
+    with waiting_for("activating the programme") as tell:
+        activate(services, document, None, tell=tell)
+    note(
+        f"programme {document.programme}, version {document.version}, is in force in {document.currency}, {document.zone}"
+    )
+
+
+def _same(known: Bill | None, original_dates: bool, households: int | None) -> bool:
+    return known is not None and known.original_dates == original_dates and known.households == households
+
+
+def _refuse_to_mix(services: Services, known: Bill | None, keep: bool) -> None:
+    """The summary is about the demo's members; somebody else's beside them would be counted in."""
+    if keep or known is not None:
+        return
+    if next(services.member.members(), None) is not None:
+        raise CommandError(
+            "this stack holds members already; start clean (laurel reset), use another --home, or add them together (--keep)"
+        )
+
+
+def wait_until_settled(services: Services) -> Settled:
+    """Settle, or raise with what is waited for."""
+    with waiting_for("settling") as tell:
+        result = settle(
+            lambda: [service.progress() for service in services.all],
+            limit_seconds=SETTLE_LIMIT_SECONDS,
+            tell=lambda found: tell("; ".join(str(one) for one in found[:3])),
+        )
+    if result.obstacles:
+        told = "; ".join(str(one) for one in result.obstacles)
+        raise CommandError(f"not settled after {result.seconds:.0f} s: {told}")
+    return result
