@@ -1,0 +1,39 @@
+"""One PostgreSQL for all tests of this folder, an empty migrated database for each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from laurel_cli.stack import Stack, throwaway_stack
+from laurel_kit.migrate import upgrade
+from points_svc.main import migrations
+from tests.integration.points_svc.books import Books
+
+
+@pytest.fixture(scope="session")
+def points_postgres() -> Iterator[Stack]:
+    with throwaway_stack(only=("postgres",)) as stack:
+        yield stack
+
+
+@pytest.fixture
+async def new_books(points_postgres: Stack) -> AsyncIterator[Callable[[], object]]:
+    """Opens books: an empty database each."""
+    opened: list[Books] = []
+
+    async def new() -> Books:
+        url = points_postgres.fresh_database()
+        await upgrade(url, migrations())
+        opened.append(Books(url))
+        return opened[-1]
+
+    yield new
+    for books in opened:
+        await books.database.close()
+
+
+@pytest.fixture
+async def books(new_books: Callable[[], object]) -> Books:
+    return await new_books()  # type: ignore[no-any-return, misc]
