@@ -97,7 +97,7 @@ async def _await_coordinator(admin: Any) -> None:
                 try:
                     await admin.find_coordinator(_ANY_GROUP)
                 except GroupCoordinatorNotAvailableError:
-                    await asyncio.sleep(POLL_SECONDS)
+                    await asyncio.sleep(0.2)  # each question makes Kafka try again to make its topic, and warn
                 else:
                     return
 
