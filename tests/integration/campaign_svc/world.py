@@ -175,6 +175,11 @@ class World:
             await tx.run(text("UPDATE consumer_cursor SET next_offset = 0"))
         self.at.clear()
 
+    async def forget_outbox(self) -> None:
+        """As after the relay has said everything."""
+        async with self.database.transaction() as tx:
+            await tx.run(text("DELETE FROM outbox"))
+
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
         async with self.database.reading() as tx:
             return await canonical_dump(tx)

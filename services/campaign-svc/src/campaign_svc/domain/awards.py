@@ -109,4 +109,4 @@ class Emptied:
 def in_words(explanation: Explained, *, held: bool) -> str:
     """The leaves that held (or failed), with what was found: `order_left_minor >= 10000 (is 8999)`."""
     leaves = [leaf for leaf in explanation.leaves() if leaf.held is held and leaf.found is not None]
-    return "; ".join(f"{leaf.says} (is {leaf.found})" for leaf in leaves) or explanation.says
+    return "; ".join(f"{leaf.says} (is {leaf.found})" for leaf in leaves) or "no condition"

@@ -258,6 +258,8 @@ class Settling:
             for key in ((occasion.member_id, campaign.id, None), (occasion.member_id, campaign.id, occasion.tier)):
                 self._counted[key] = self._counted.get(key, 0) + 1
         why = in_words(step.ruleset.explain(campaign, step.facts), held=True)
+        if occasion.cause == "standing":
+            why = f"rose to {occasion.tier}; {why}"
         for item, rule in enumerate(campaign.what):
             cause = ("award", campaign.id, occasion.member_id, occasion.cause, occasion.number)
             award = Award(
