@@ -39,7 +39,7 @@ def test_a_changed_threshold_a_new_campaign_and_a_lost_one_are_told_in_words() -
         Change(
             "tier gold: kept by", "spend in 365 days at least 1,000.00 CNY", "spend in 365 days at least 900.00 CNY"
         ),
-        Change("campaign first-purchase: what 1 points", "100", "150"),
+        Change("campaign first-purchase: gives", "100 points", "150 points"),
     ]
     assert Change("campaign bigger-basket: name", "–", "Big basket") in found
     assert Change("campaign big-basket: name", "Big basket", "–") in found
@@ -48,7 +48,7 @@ def test_a_changed_threshold_a_new_campaign_and_a_lost_one_are_told_in_words() -
 def test_every_part_of_a_programme_is_named() -> None:
     names = [name for name, _ in rules(read_programme(REFERENCE))]
     assert len(names) == len(set(names))
-    assert {"zone", "points on purchases: rate", "tier silver: reached by", "campaign upgrade-gift: when"} <= set(names)
+    assert {"zone", "points on purchases: rate", "tier silver: reached by", "campaign upgrade-gift: fires on"} <= set(names)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ one thing not to break: a sentence shows the figures of the entry; it computes o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,8 +56,27 @@ class Lens:
         """The local minute of an instant: 3 May 2026 18:05."""
         return f"{self.day(instant)} {_moment(instant).astimezone(self.zone):%H:%M}"
 
+    def reason(self, text: str) -> str:
+        """A service's own words for a reason, with its minor units as money: `spend_total 51910 ≥ 50000` is 519.10 ≥ 500.00."""
+        return _COMPARISON.sub(lambda found: _with_money(found, self), text)
+
     def tier(self, tier: str) -> str:
         return self.tiers.get(tier, tier)
+
+
+# `order_left_minor >= 10000 (is 10942)` of a campaign, `spend_in_days(365) 300009 ≥ 300000` of a tier.
+_COMPARISON = re.compile(
+    r"\b(\w+_minor|spend_\w+(?:\(\d+\))?|largest_order)((?: (?:[<>=!≤≥]+ )?\d+)+)((?: \(is \d+\))?)"
+)
+_NUMBER = re.compile(r"\d+")
+
+
+def _with_money(found: re.Match[str], lens: Lens) -> str:
+    name, days = found[1].removesuffix("_minor"), ""
+    if name.endswith(")"):
+        name, _, days = name.removesuffix(")").partition("(")
+    words = name.removesuffix("_in_days").replace("_", " ") + (f" in {days} days" if days else "")
+    return words + _NUMBER.sub(lambda number: lens.amount(int(number[0])), found[2] + found[3])
 
 
 KIND_WORDS = {
@@ -127,7 +147,7 @@ def _again(entry: Entry, why: Why, lens: Lens) -> str:
 
 def _campaign(_: Entry, why: Why, lens: Lens) -> str:
     name = lens.campaigns.get(why["campaign_id"], why["campaign_id"])
-    because = f": {why['because']}" if why.get("because") else ""
+    because = f": {lens.reason(why['because'])}" if why.get("because") else ""
     return f"campaign {name} gives {why['points']:,} for {why['award_cause']}{because}"
 
 

@@ -16,7 +16,8 @@ AWARDS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A member, as the services answer. `entries` are the newest first; `order` and `decisions` only when one order was asked for."""
+    """A member, as the services answer. `entries` are the newest first; `orders`: which activity was
+    which order; `order` and `decisions` only when one order was asked for."""
 
     member_id: str
     member: dict[str, Any]
@@ -25,6 +26,7 @@ class Story:
     balance: dict[str, Any] | None
     entries: list[dict[str, Any]]
     awards: list[dict[str, Any]]
+    orders: dict[int, str]
     order: dict[str, Any] | None
     decisions: list[dict[str, Any]]
 
@@ -48,6 +50,7 @@ def tell(services: Services, member_id: UUID, *, order_id: str | None, entries: 
         balance=_known(lambda: services.points.balance(member_id), None),
         entries=order["entries"] if order else _known(lambda: services.points.statement(member_id, entries), []),
         awards=_known(lambda: services.campaign.awards(member_id, AWARDS_MAX), []),
+        orders={int(one["activity"]): str(one["order_id"]) for one in services.points.orders(member_id)},
         order=order,
         decisions=_known(lambda: services.campaign.decisions(member_id, order_id=order_id), []) if order_id else [],
     )

@@ -9,7 +9,6 @@ import msgspec
 from laurel_cli.refusal import CommandError
 from laurel_contracts.programme import Programme, parse
 
-
 REFERENCE = Path(__file__).resolve().parents[3] / "program" / "reference.yaml"  # of the checkout this package runs from
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from laurel_contracts.programme import Condition, Programme
+from laurel_contracts.programme import Campaign, Condition, Leaf, Programme
 
 ABSENT = "–"
 
@@ -85,9 +85,40 @@ def rules(programme: Programme) -> Iterator[tuple[str, str]]:
         yield f"tier {tier.id}: discount", f"{tier.discount_percent} %"
         yield f"tier {tier.id}: name", tier.name or ABSENT
     for campaign in programme.campaigns:
-        for name, value in _leaves(msgspec.to_builtins(campaign)):
-            if name != "id":
-                yield f"campaign {campaign.id}: {name}", value
+        yield from _campaign(campaign, programme)
+
+
+def _campaign(campaign: Campaign, programme: Programme) -> Iterator[tuple[str, str]]:
+    called = f"campaign {campaign.id}:"
+    yield f"{called} name", campaign.name or ABSENT
+    yield f"{called} fires on", campaign.when
+    yield f"{called} for whom", leaf_in_words(campaign.who, programme.currency, programme.exponent)
+    gives = [
+        f"{award.points:,} points" if award.kind == "points" else f"coupon {award.coupon}" for award in campaign.what
+    ]
+    yield f"{called} gives", ", ".join(gives)
+    limits = campaign.limits
+    for name, limit in (("per member", limits.per_member), ("per member and tier", limits.per_member_and_tier)):
+        yield f"{called} at most {name}", ABSENT if limit is None else f"{limit:,}"
+    yield f"{called} budget", ABSENT if limits.budget is None else f"{limits.budget:,} awards"
+    yield f"{called} taken back when a refund undoes the reason", "yes" if campaign.taken_back else "no"
+
+
+def leaf_in_words(leaf: Leaf, currency: str, exponent: int) -> str:
+    """A campaign's condition as one sentence."""
+    for joint, parts in ((" and ", leaf.all), (" or ", leaf.any)):
+        if parts:
+            words = [leaf_in_words(part, currency, exponent) for part in parts]
+            return joint.join(f"({word})" if " or " in word and joint == " and " else word for word in words)
+    if leaf.not_ is not None:
+        return f"not ({leaf_in_words(leaf.not_, currency, exponent)})"
+    if leaf.fact is None:
+        return "everybody"
+    value = leaf.value
+    if leaf.fact.endswith("_minor") and isinstance(value, int):
+        return f"{leaf.fact.removesuffix('_minor').replace('_', ' ')} {leaf.op} {money(value, exponent, currency)}"
+    shown = ", ".join(value) if isinstance(value, tuple) else value
+    return f"{leaf.fact.replace('_', ' ')} {leaf.op} {shown}"
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

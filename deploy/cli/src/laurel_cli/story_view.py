@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -27,7 +27,7 @@ def view(story: Story, lens: Lens) -> RenderableType:
     if story.order is None:
         parts.append(_awards(story, lens))
     else:
-        parts.append(_decisions(story.decisions))
+        parts.append(_decisions(story.decisions, lens))
     return Group(*parts)
 
 
@@ -56,7 +56,7 @@ def _standing(story: Story, lens: Lens) -> RenderableType:
     if standing.get("until"):
         words.append(f", until {lens.day(standing['until'])} (exclusive)")
     facts = sorted(story.facts, key=lambda fact: int(fact["ordinal"]), reverse=True)
-    lines = [fact_in_words(fact, lens) for fact in facts[:FACTS_SHOWN]]
+    lines = [fact_in_words(fact, lens, story.orders) for fact in facts[:FACTS_SHOWN]]
     if len(facts) > FACTS_SHOWN:
         lines.append(f"and {len(facts) - FACTS_SHOWN} earlier facts")
     return _titled(
@@ -64,19 +64,16 @@ def _standing(story: Story, lens: Lens) -> RenderableType:
     )
 
 
-def fact_in_words(fact: dict[str, Any], lens: Lens) -> str:
-    """One standing fact: what happened, by what, and the rule that decided."""
-    moved = fact["effective_from"] != fact["effective_to"]
-    where = (
-        f"{lens.tier(fact['effective_from'])} → {lens.tier(fact['effective_to'])}"
-        if moved
-        else lens.tier(fact["effective_to"])
+def fact_in_words(fact: dict[str, Any], lens: Lens, orders: Mapping[int, str] | None = None) -> str:
+    """One standing fact: what happened, by what, and the rule that decided. `orders`: which activity was which order."""
+    before, after = lens.tier(fact["effective_from"]), lens.tier(fact["effective_to"])
+    number = fact["cause"].removeprefix("activity ")
+    order = (orders or {}).get(int(number)) if number.isdecimal() else None
+    by = fact["cause"] + (f" (order {order})" if order else "")
+    words = f"{fact['ordinal']}. {fact['kind']} on {lens.day(fact['at'])}: {before}" + (
+        f" → {after}" if before != after else ""
     )
-    metrics = ", ".join(f"{name} = {_figure(name, value, lens)}" for name, value in (fact.get("metrics") or {}).items())
-    words = f"{fact['ordinal']}. {fact['kind']}: {where} by {fact['cause']}"
-    if fact.get("rule"):
-        words += f", because {fact['rule']}"
-    return words + (f" ({metrics})" if metrics else "")
+    return f"{words} by {by}" + (f", because {lens.reason(fact['rule'])}" if fact["rule"] else "")
 
 
 def needed_in_words(standing: dict[str, Any], lens: Lens) -> Iterator[str]:
@@ -172,7 +169,7 @@ def _awards(story: Story, lens: Lens) -> RenderableType:
     for award in story.awards[:AWARDS_SHOWN]:
         what = f"{award['points']:,} points" if award["kind"] == "points" else f"coupon {award['coupon']}"
         back = award.get("taken_back")
-        state = f"taken back by {back['cause']}: {back['why']}" if back else award["why"]
+        state = f"taken back by {back['cause']}: {back['why']}" if back else lens.reason(award["why"])
         name = lens.campaigns.get(award["campaign_id"], award["campaign_id"])
         table.add_row(
             Text(lens.minute(award["at"]), style="dim"),
@@ -185,17 +182,17 @@ def _awards(story: Story, lens: Lens) -> RenderableType:
     return _titled(f"Awards ({len(story.awards)})", table, *more)
 
 
-def _decisions(decisions: list[dict[str, Any]]) -> RenderableType:
+def _decisions(decisions: list[dict[str, Any]], lens: Lens) -> RenderableType:
     lines: list[RenderableType] = []
     for decision in decisions:
         for verdict in decision["campaigns"]:
             lines.append(Text.assemble((verdict["name"], "bold"), f": {verdict['says']}"))
-            lines.append(Padding(Text("\n".join(_leaves(verdict["condition"]))), (0, 0, 0, 2)))
+            lines.append(Padding(Text("\n".join(_leaves(verdict["condition"], lens))), (0, 0, 0, 2)))
     return _titled("Campaigns", *(lines or [Text("none listened", style="dim")]))
 
 
-def _leaves(node: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    found = f" (it was {node['found']})" if node.get("found") is not None else ""
-    yield f"{'  ' * depth}{'✓' if node['held'] else '✗'} {node['says']}{found}"
-    for part in node.get("parts", []):
-        yield from _leaves(part, depth + 1)
+def _leaves(node: dict[str, Any], lens: Lens, depth: int = 0) -> Iterator[str]:
+    found = f" (is {node['found']})" if node["found"] is not None else ""
+    yield f"{'  ' * depth}{'✓' if node['held'] else '✗'} {lens.reason(node['says'] + found)}"
+    for part in node["parts"]:
+        yield from _leaves(part, lens, depth + 1)

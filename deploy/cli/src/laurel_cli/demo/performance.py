@@ -28,6 +28,7 @@ from laurel_cli.watching import waiting_for
 IMPORT_NAME = "complete-journey"
 SETTLE_LIMIT_SECONDS = 600.0
 CURRENCY = "USD"
+CLOCK_OF_ORIGINAL_DATES = "2018-01-02T00:00:00-05:00"
 
 
 class Bill(msgspec.Struct):
@@ -70,8 +71,8 @@ def perform(
     """Start the stack, import the year, settle, close the day; the services go on running."""
     stack = Stack(home)
     began = time.monotonic()
-    # With its own dates the year ends in the past: a day that the clock closed now would let every standing lapse.
-    stack.up(days="command" if original_dates else "clock", say=note)
+    clock, days = _calendar(original_dates, keep)
+    stack.up(clock=clock, days=days, say=note)
     started = round(time.monotonic() - began, 2)
     file = BillFile(home)
     with open_services(Addresses.found(home, {})) as services:
@@ -106,6 +107,14 @@ def perform(
                 wait_until_settled(services)
         file.write(bill)
     return bill, journal
+
+
+def _calendar(original_dates: bool, keep: bool) -> tuple[str | None, str | None]:
+    """Business clock and who closes days. With its own dates the year ends in 2018: so does the clock, and no day closes, or every
+    standing would lapse."""
+    if keep:
+        return None, None
+    return (CLOCK_OF_ORIGINAL_DATES, "command") if original_dates else (None, "clock")
 
 
 def _apply(services: Services, path: Path) -> None:

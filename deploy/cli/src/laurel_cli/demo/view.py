@@ -142,6 +142,7 @@ def _rate(figures: Figures, part: str) -> str:
 
 def _next(figures: Figures) -> Table:
     table = _grid("left", "left")
+    table.columns[1].overflow = "fold"
     if figures.best:
         best = figures.best[0]
         table.add_row("why the best member has what he has", f"laurel explain {best['external_id']}")
