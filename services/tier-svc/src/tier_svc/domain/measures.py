@@ -3,7 +3,7 @@ The one thing not to break: both give the same values, to the minor unit; a prop
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from tier_svc.domain.conditions import ACTIVE, COMPLAINTS, GROWTH, ORDERS, SPEND, TOTALS, Window
@@ -37,7 +37,7 @@ class Sums:
         windows: tuple[Window, ...] = (),
         *,
         gauged_by: int = 0,
-        loaded: dict[int, Bucket] | None = None,
+        loaded: Mapping[int, Bucket] | None = None,
         covered_to: int = 0,
         known: frozenset[int] = frozenset(),
     ) -> None:
@@ -49,6 +49,15 @@ class Sums:
         self.covered_to = covered_to
         self.known = known
         self.added: dict[int, list[int]] = {}
+
+    def fork(self) -> Sums:
+        """Sums that can be moved on without moving these."""
+        forked = Sums(
+            self.as_of, self.values, self.windows,
+            gauged_by=self.gauged_by, loaded=self.loaded, covered_to=self.covered_to, known=self.known,
+        )  # fmt: skip
+        forked.added = self.added
+        return forked
 
     @property
     def watches_activity(self) -> bool:

@@ -47,6 +47,15 @@ class Needs:
 
 def needs_of(stream: Stream, timeline: Timeline, clock: datetime) -> Needs:
     """As of the member's clock. Raises LookupError where no version is in force, NeedsHistory where the sums cannot tell."""
+    own = stream.sums
+    stream.sums = own.fork()
+    try:
+        return _needs(stream, timeline, clock)
+    finally:
+        stream.sums = own
+
+
+def _needs(stream: Stream, timeline: Timeline, clock: datetime) -> Needs:
     rules = timeline.at(clock)
     now = stream.standing
     rank = rules.rank(now.tier)
