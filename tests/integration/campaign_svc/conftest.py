@@ -8,8 +8,9 @@ import pytest
 
 from campaign_svc.main import migrations
 from laurel_cli.stack import Stack, throwaway_stack
+from laurel_contracts.programme import Programme
 from laurel_kit.migrate import upgrade
-from tests.integration.campaign_svc.world import World
+from tests.integration.campaign_svc.world import NewWorld, World
 
 
 @pytest.fixture(scope="session")
@@ -19,16 +20,16 @@ def campaign_postgres() -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def new_world(campaign_postgres: Stack) -> AsyncIterator[object]:
+async def new_world(campaign_postgres: Stack) -> AsyncIterator[NewWorld]:
     """Makes worlds: an empty database each, with the reference programme unless told otherwise."""
     made: list[World] = []
 
-    async def new(*args: object, **kwargs: object) -> World:
+    async def new(programme: Programme | None = None) -> World:
         url = campaign_postgres.fresh_database()
         await upgrade(url, migrations())
         world = World(url)
         made.append(world)
-        await world.load(*args, **kwargs)
+        await world.load(programme)
         return world
 
     yield new

@@ -16,14 +16,15 @@ from laurel_contracts.activities import PurchaseRefunded
 from laurel_kit.clock import BusinessClock
 from laurel_kit.http import create_app
 from tests.integration.campaign_svc.histories import history
-from tests.integration.campaign_svc.world import Log
+from tests.integration.campaign_svc.world import Log, NewWorld, World
 from tests.unit.campaign_svc.programmes import campaign, leaf, reference, with_campaigns
 from tests.unit.campaign_svc.streams import purchase
 
 ALICE = UUID(int=0xA11CE)
+Shop = tuple[World, httpx.AsyncClient]
 
 
-def client_of(world) -> httpx.AsyncClient:
+def client_of(world: World) -> httpx.AsyncClient:
     database = world.database
     app = create_app(
         "campaign-svc",
@@ -39,7 +40,7 @@ def client_of(world) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def shop(new_world) -> AsyncIterator[tuple[object, httpx.AsyncClient]]:
+async def shop(new_world: NewWorld) -> AsyncIterator[Shop]:
     """Alice, silver, buys for 120.00, of which 30.00 come back; then a small order."""
     world, log = await new_world(), Log()
     log.stand(ALICE, "silver", after=0)
@@ -52,7 +53,7 @@ async def shop(new_world) -> AsyncIterator[tuple[object, httpx.AsyncClient]]:
         yield world, client
 
 
-async def test_awards_say_what_for_and_why_they_were_taken_back(shop):
+async def test_awards_say_what_for_and_why_they_were_taken_back(shop: Shop) -> None:
     _, client = shop
     page = (await client.get(f"/v1/members/{ALICE}/awards")).json()
     assert page["next"] is None
@@ -69,7 +70,7 @@ async def test_awards_say_what_for_and_why_they_were_taken_back(shop):
     )
 
 
-async def test_awards_come_in_pages(shop):
+async def test_awards_come_in_pages(shop: Shop) -> None:
     _, client = shop
     seen, before = [], None
     while True:
@@ -82,7 +83,7 @@ async def test_awards_come_in_pages(shop):
     assert seen == [3, 2, 1]
 
 
-async def test_why_not_has_an_answer_leaf_by_leaf(shop):
+async def test_why_not_has_an_answer_leaf_by_leaf(shop: Shop) -> None:
     _, client = shop
     page = (await client.get(f"/v1/members/{ALICE}/decisions")).json()
     assert [(d["cause"], d["order_id"], d["tier"]) for d in page["items"]] == [
@@ -100,7 +101,7 @@ async def test_why_not_has_an_answer_leaf_by_leaf(shop):
     assert page["items"][1]["facts"]["order_left_minor"] == 12_000
 
 
-async def test_one_order_can_be_asked_for(shop):
+async def test_one_order_can_be_asked_for(shop: Shop) -> None:
     _, client = shop
     page = (await client.get(f"/v1/members/{ALICE}/decisions", params={"order_id": "b"})).json()
     assert [d["order_id"] for d in page["items"]] == ["b"]
@@ -108,7 +109,7 @@ async def test_one_order_can_be_asked_for(shop):
     assert (missing.status_code, missing.json()["type"]) == (404, "unknown_order")
 
 
-async def test_every_decision_can_be_explained_and_agrees_with_what_was_granted(new_world):
+async def test_every_decision_can_be_explained_and_agrees_with_what_was_granted(new_world: NewWorld) -> None:
     """Over a whole random history: a campaign was granted or met a limit exactly where its condition is explained to have held."""
     world = await new_world()
     await world.drink(history(members=4, events=150, seed=9), [20])
@@ -130,7 +131,7 @@ async def test_every_decision_can_be_explained_and_agrees_with_what_was_granted(
             assert seen == count.n
 
 
-async def test_an_unknown_member_is_a_problem(shop):
+async def test_an_unknown_member_is_a_problem(shop: Shop) -> None:
     _, client = shop
     for what in ("awards", "decisions"):
         answer = await client.get(f"/v1/members/{UUID(int=404)}/{what}")
@@ -138,7 +139,7 @@ async def test_an_unknown_member_is_a_problem(shop):
     assert (await client.get(f"/v1/members/{ALICE}/decisions", params={"before": "x.y"})).status_code == 422
 
 
-async def test_campaigns_tell_their_budget(new_world):
+async def test_campaigns_tell_their_budget(new_world: NewWorld) -> None:
     world, log = await new_world(with_campaigns(campaign("scarce", limits={"budget": 5}))), Log()
     log.tell(ALICE, purchase("a", 1))
     log.mark()
@@ -148,7 +149,7 @@ async def test_campaigns_tell_their_budget(new_world):
     assert only["budget"] == {"grants": 5, "used": 1}
 
 
-async def test_the_summary_counts_grants_coupons_and_what_was_taken_back(shop):
+async def test_the_summary_counts_grants_coupons_and_what_was_taken_back(shop: Shop) -> None:
     _, client = shop
     summary = (await client.get("/v1/summary")).json()
     assert summary["granted"] == {"big-basket": 1, "first-purchase": 1, "upgrade-gift": 1}
@@ -161,7 +162,7 @@ async def test_the_summary_counts_grants_coupons_and_what_was_taken_back(shop):
 
 
 class TestProgrammes:
-    async def test_the_same_document_again_is_fine_and_another_is_a_conflict(self, new_world):
+    async def test_the_same_document_again_is_fine_and_another_is_a_conflict(self, new_world: NewWorld) -> None:
         world = await new_world()
         body = document.canonical(reference())
         async with client_of(world) as client:
@@ -172,14 +173,14 @@ class TestProgrammes:
             listed = (await client.get("/v1/programmes")).json()["items"]
         assert listed == [{"version": 1, "sha256": document.sha256(reference())}]
 
-    async def test_it_is_said_with_its_hash_on_partition_0(self, new_world):
+    async def test_it_is_said_with_its_hash_on_partition_0(self, new_world: NewWorld) -> None:
         world = await new_world()
         (said,) = await world.said()
         event = msgspec.json.decode(said.body)
         assert (said.partition, said.key, said.type) == (0, None, "laurel.programme.loaded.v1")
         assert event["data"] == {"service": "campaign-svc", "version": 1, "sha256": document.sha256(reference())}
 
-    async def test_campaigns_that_cannot_be_decided_are_refused_with_their_paths(self, new_world):
+    async def test_campaigns_that_cannot_be_decided_are_refused_with_their_paths(self, new_world: NewWorld) -> None:
         world = await new_world()
         broken = with_campaigns(campaign(who=leaf("nonsense", ">", 1)), version=2)
         async with client_of(world) as client:
@@ -191,7 +192,7 @@ class TestProgrammes:
             assert (await client.put("/v1/programmes/2", content=document.canonical(reference()))).status_code == 422
 
 
-async def test_facts_are_said_again_under_the_same_ids_and_numbers(shop):
+async def test_facts_are_said_again_under_the_same_ids_and_numbers(shop: Shop) -> None:
     world, client = shop
     before = await world.said()
     await world.forget_outbox()

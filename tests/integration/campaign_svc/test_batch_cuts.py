@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from campaign_svc.domain.standings import Member, Standing
 from tests.integration.campaign_svc.histories import history
+from tests.integration.campaign_svc.world import NewWorld
 from tests.unit.campaign_svc.programmes import campaign, leaf, reference_document, with_campaigns
 
-TWO_ITEMS = [{"kind": "points", "points": 7}, {"kind": "coupon", "coupon": "f"}]
+TWO_ITEMS: list[dict[str, Any]] = [{"kind": "points", "points": 7}, {"kind": "coupon", "coupon": "f"}]
 PROGRAMME = with_campaigns(
     *reference_document()["campaigns"],
     campaign("fruit", leaf("category_left_minor(c1)", ">=", 4_000), what=TWO_ITEMS),
@@ -20,7 +22,7 @@ PROGRAMME = with_campaigns(
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world, seed):
+async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world: NewWorld, seed: int) -> None:
     log = history(members=20, events=300, seed=seed)
     chance = random.Random(seed)
     cuts = {
@@ -45,7 +47,7 @@ async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world, se
 
 
 @pytest.mark.parametrize("seed", [3, 4, 5])
-async def test_decisions_do_not_depend_on_when_standings_arrive(new_world, seed):
+async def test_decisions_do_not_depend_on_when_standings_arrive(new_world: NewWorld, seed: int) -> None:
     programme = with_campaigns(*reference_document()["campaigns"])
     log = history(members=10, events=200, seed=seed, partitions=3)
     dumps = []
@@ -62,7 +64,9 @@ async def test_decisions_do_not_depend_on_when_standings_arrive(new_world, seed)
     assert all(dump == dumps[0] for dump in dumps)
 
 
-async def test_a_decision_by_the_latest_standing_would_be_caught(new_world, monkeypatch):
+async def test_a_decision_by_the_latest_standing_would_be_caught(
+    new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The test above can fail: with the mistake that architecture.md warns of, it does."""
 
     def by_the_latest(member: Member) -> list[Standing]:
@@ -81,7 +85,7 @@ async def test_a_decision_by_the_latest_standing_would_be_caught(new_world, monk
     assert dumps[0] != dumps[1]
 
 
-async def test_what_is_heard_twice_changes_nothing(new_world):
+async def test_what_is_heard_twice_changes_nothing(new_world: NewWorld) -> None:
     log = history(members=5, events=60, seed=6)
     world = await new_world()
     await world.drink(log, [10])

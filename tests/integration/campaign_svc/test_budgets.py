@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from tests.integration.campaign_svc.world import Log
+from tests.integration.campaign_svc.world import Log, NewWorld
 from tests.unit.campaign_svc.programmes import campaign, leaf, with_campaigns
 from tests.unit.campaign_svc.streams import purchase
 
@@ -22,7 +22,7 @@ def claims(partitions: int, per_partition: int) -> Log:
     return log
 
 
-async def claim_in_parallel(world, log: Log, size: int) -> None:
+async def claim_in_parallel(world: World, log: Log, size: int) -> None:
     """Every partition in its own transactions of this size, all at once."""
     await world.apply(*(log.tiers[partition] for partition in log.tiers))
 
@@ -34,7 +34,7 @@ async def claim_in_parallel(world, log: Log, size: int) -> None:
     await asyncio.gather(*(lane(partition) for partition in log.activities))
 
 
-async def test_a_budget_of_100_claimed_by_300_in_concurrent_partitions_grants_exactly_100(new_world):
+async def test_a_budget_of_100_claimed_by_300_in_concurrent_partitions_grants_exactly_100(new_world: NewWorld) -> None:
     world = await new_world(
         with_campaigns(campaign("scarce", limits={"budget": BUDGET}), campaign("other", limits={"budget": 250}))
     )
@@ -50,7 +50,7 @@ async def test_a_budget_of_100_claimed_by_300_in_concurrent_partitions_grants_ex
     assert refused[0].n == 200
 
 
-async def test_a_budget_goes_to_the_first_in_the_stream_wherever_the_batch_is_cut(new_world):
+async def test_a_budget_goes_to_the_first_in_the_stream_wherever_the_batch_is_cut(new_world: NewWorld) -> None:
     programme = with_campaigns(campaign("scarce", leaf("order_left_minor", ">", 0), limits={"budget": 10}))
     log = claims(1, 30)
     takers = []
@@ -61,7 +61,7 @@ async def test_a_budget_goes_to_the_first_in_the_stream_wherever_the_batch_is_cu
     assert takers[0] == takers[1] == takers[2] == sorted(f"o{place}" for place in range(10))
 
 
-async def test_a_larger_budget_in_a_later_version_goes_on_where_the_first_ended(new_world):
+async def test_a_larger_budget_in_a_later_version_goes_on_where_the_first_ended(new_world: NewWorld) -> None:
     log = claims(1, 4)
     world = await new_world(with_campaigns(campaign("scarce", limits={"budget": 3})))
     await world.load(with_campaigns(campaign("scarce", limits={"budget": 5}), version=2))

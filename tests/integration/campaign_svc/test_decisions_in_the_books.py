@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,14 +14,14 @@ from laurel_contracts import registry
 from laurel_contracts.activities import PurchaseRefunded
 from laurel_contracts.decisions import DayClosed, ProgrammeActivated
 from laurel_kit.hearing import BrokenNumbers, Hold
-from tests.integration.campaign_svc.world import START, Log
+from tests.integration.campaign_svc.world import START, Log, NewWorld
 from tests.unit.campaign_svc.programmes import campaign, leaf, with_campaigns
 from tests.unit.campaign_svc.streams import purchase
 
 ALICE, BOB = UUID(int=0xA11CE), UUID(int=0xB0B)
 
 
-def facts(said):
+def facts(said: list[Any]) -> list[tuple[str, int, Any]]:
     """What was said about members, decoded as a reader would."""
     return [
         (row.type.split(".")[2], row.number, registry.decoder(row.type).decode(row.body).data)
@@ -29,12 +30,12 @@ def facts(said):
     ]
 
 
-async def drink_each(world, log):
+async def drink_each(world: World, log: Log) -> None:
     """Everything new in the log, one record per transaction."""
     await world.drink(log, [1])
 
 
-async def test_a_purchase_is_granted_and_a_later_batch_takes_it_back(new_world):
+async def test_a_purchase_is_granted_and_a_later_batch_takes_it_back(new_world: NewWorld) -> None:
     world, log = await new_world(), Log()
     log.stand(ALICE, "silver", after=0)
     log.tell(ALICE, purchase("a", 9_000, 3_000))
@@ -60,7 +61,7 @@ async def test_a_purchase_is_granted_and_a_later_batch_takes_it_back(new_world):
     assert (order.left_minor, order.tier) == (0, "silver")
 
 
-async def test_the_messages_carry_the_members_key_partition_and_number(new_world):
+async def test_the_messages_carry_the_members_key_partition_and_number(new_world: NewWorld) -> None:
     world, log = await new_world(), Log(partitions=4)
     for member in (ALICE, BOB):
         log.tell(member, purchase(f"o{member.int}", 100))
@@ -71,11 +72,11 @@ async def test_the_messages_carry_the_members_key_partition_and_number(new_world
         assert row.topic == "campaigns"
         assert row.partition == log.partition_of(UUID(bytes=row.key))
         event = registry.decoder(row.type).decode(row.body)
-        assert (event.subject.bytes, event.memberseq, event.id) == (row.key, row.number, row.event_id)
+        assert (event.subject and event.subject.bytes, event.memberseq, event.id) == (row.key, row.number, row.event_id)
         assert event.time == START
 
 
-async def test_a_version_that_is_not_loaded_holds_the_lane_and_changes_nothing(new_world):
+async def test_a_version_that_is_not_loaded_holds_the_lane_and_changes_nothing(new_world: NewWorld) -> None:
     world, log = await new_world(), Log()
     log.tell(ALICE, purchase("a", 100), version=3)
     log.mark()
@@ -87,7 +88,9 @@ async def test_a_version_that_is_not_loaded_holds_the_lane_and_changes_nothing(n
     assert [row["campaign_id"] for row in (await world.dump())["award"]] == ["three"]
 
 
-async def test_each_activity_is_decided_by_the_version_it_is_stamped_with_and_limits_count_across_versions(new_world):
+async def test_each_activity_is_decided_by_the_version_it_is_stamped_with_and_limits_count_across_versions(
+    new_world: NewWorld,
+) -> None:
     limit = {"per_member": 2}
     world, log = await new_world(with_campaigns(campaign("kept", limits=limit), campaign("old")), ), Log()  # fmt: skip
     await world.load(with_campaigns(campaign("kept", limits=limit), campaign("new"), version=2))
@@ -101,7 +104,7 @@ async def test_each_activity_is_decided_by_the_version_it_is_stamped_with_and_li
     ]  # fmt: skip
 
 
-async def test_a_refund_is_judged_by_the_version_of_its_order(new_world):
+async def test_a_refund_is_judged_by_the_version_of_its_order(new_world: NewWorld) -> None:
     world, log = await new_world(with_campaigns(campaign("c", leaf("order_left_minor", ">=", 100)))), Log()
     await world.load(with_campaigns(campaign("c", leaf("order_left_minor", ">=", 1)), version=2))
     log.tell(ALICE, purchase("a", 100), version=1)
@@ -111,7 +114,7 @@ async def test_a_refund_is_judged_by_the_version_of_its_order(new_world):
     assert [row["back_number"] for row in (await world.dump())["award"]] == [2]
 
 
-async def test_a_standing_without_a_version_is_decided_by_the_one_in_force_at_its_time(new_world):
+async def test_a_standing_without_a_version_is_decided_by_the_one_in_force_at_its_time(new_world: NewWorld) -> None:
     world, log = await new_world(with_campaigns(campaign("one", when="standing.raised"))), Log()
     two = with_campaigns(campaign("two", when="standing.raised"), version=2)
     await world.load(two)
@@ -124,7 +127,7 @@ async def test_a_standing_without_a_version_is_decided_by_the_one_in_force_at_it
     assert len((await world.dump())["activation"]) == 1
 
 
-async def test_an_activated_version_that_is_another_document_here_holds_the_lane(new_world):
+async def test_an_activated_version_that_is_another_document_here_holds_the_lane(new_world: NewWorld) -> None:
     world, log = await new_world(), Log()
     log.tell_all(ProgrammeActivated(version=1, sha256="another"))
     log.mark()
@@ -132,7 +135,7 @@ async def test_an_activated_version_that_is_another_document_here_holds_the_lane
         await world.drink(log, [10])
 
 
-async def test_the_last_closed_day_of_a_partition_is_kept_and_never_goes_back(new_world):
+async def test_the_last_closed_day_of_a_partition_is_kept_and_never_goes_back(new_world: NewWorld) -> None:
     world, log = await new_world(), Log(partitions=2)
     for days in (2, 1):
         log.tell_all(DayClosed(as_of=START + timedelta(days=days)))
@@ -141,7 +144,7 @@ async def test_the_last_closed_day_of_a_partition_is_kept_and_never_goes_back(ne
     assert {row["as_of"] for row in (await world.dump())["partition_day"]} == {START + timedelta(days=2)}
 
 
-async def test_a_missing_number_halts_instead_of_guessing(new_world):
+async def test_a_missing_number_halts_instead_of_guessing(new_world: NewWorld) -> None:
     world, log = await new_world(), Log()
     log.tell(ALICE, purchase("a", 100))
     log.numbers[ALICE] = 2
@@ -151,7 +154,7 @@ async def test_a_missing_number_halts_instead_of_guessing(new_world):
         await world.drink(log, [100])
 
 
-async def test_a_number_that_was_given_up_lets_the_next_one_pass(new_world):
+async def test_a_number_that_was_given_up_lets_the_next_one_pass(new_world: NewWorld) -> None:
     world, log = await new_world(), Log()
     log.tell(ALICE, purchase("a", 100))
     log.mark()
@@ -165,7 +168,7 @@ async def test_a_number_that_was_given_up_lets_the_next_one_pass(new_world):
     assert (await world.dump())["member"][0]["last_seq"] == 3
 
 
-async def test_a_standing_that_comes_too_late_makes_orders_be_judged_again(new_world):
+async def test_a_standing_that_comes_too_late_makes_orders_be_judged_again(new_world: NewWorld) -> None:
     world, log = await new_world(), Log()
     for order in "ab":
         log.tell(ALICE, purchase(order, 10_000))

@@ -4,7 +4,7 @@ taken beyond the mark that has been applied."""
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +100,9 @@ class Log:
         headers = [(HEADER_TYPE, event.type.encode()), (HEADER_ID, event.id.encode())]
         if number is not None:
             headers.append((HEADER_NUMBER, str(number).encode()))
-        records.append(RawRecord(topic, partition, len(records), member and member.bytes, encode(event), headers))
+        records.append(
+            RawRecord(topic, partition, len(records), None if member is None else member.bytes, encode(event), headers)
+        )
 
 
 class World:
@@ -195,3 +197,6 @@ class World:
     async def activate(self, log: Log, programme: Programme | None = None) -> None:
         programme = programme or reference()
         log.tell_all(ProgrammeActivated(version=programme.version, sha256=document.sha256(programme)))
+
+
+NewWorld = Callable[..., Awaitable[World]]  # (programme: the reference one unless given)

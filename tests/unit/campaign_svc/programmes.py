@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def campaign(
     who: dict[str, Any] | None = None,
     *,
     when: str = PURCHASE,
-    what: list[dict[str, Any]] | None = None,
+    what: Sequence[Mapping[str, Any]] | None = None,
     limits: dict[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def campaign(
         "id": id,
         "when": when,
         "who": who or {},
-        "what": what or [{"kind": "points", "points": 10}],
+        "what": list(what) if what else [{"kind": "points", "points": 10}],
         "limits": limits or {},
         **more,
     }

@@ -65,7 +65,9 @@ moments = st.fixed_dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(trees, st.just({})), min_size=1, max_size=12), st.lists(moments, min_size=1, max_size=8))
-def test_the_index_equals_naive_evaluation_and_the_explanation(whos: list[dict[str, Any]], facts: list[dict[str, Any]]):
+def test_the_index_equals_naive_evaluation_and_the_explanation(
+    whos: list[dict[str, Any]], facts: list[dict[str, Any]]
+) -> None:
     programme = with_campaigns(*(campaign(f"c{place}", who) for place, who in enumerate(whos)))
     assert faults_of(programme) == []
     ruleset = Ruleset(programme)
@@ -78,7 +80,7 @@ def test_the_index_equals_naive_evaluation_and_the_explanation(whos: list[dict[s
         assert [c.id for c in programme.campaigns if explained(c.who, moment, ladder, TIER_FACTS).held] == naive
 
 
-def test_an_explanation_names_every_leaf_with_what_was_found():
+def test_an_explanation_names_every_leaf_with_what_was_found() -> None:
     who = {
         "all": [
             leaf("order_left_minor", ">=", 100),
@@ -94,7 +96,7 @@ def test_an_explanation_names_every_leaf_with_what_was_found():
     ]  # fmt: skip
 
 
-def test_every_fact_of_the_catalogue_says_what_it_means():
+def test_every_fact_of_the_catalogue_says_what_it_means() -> None:
     for facts in CATALOGUE.values():
         for fact in facts.values():
             assert fact.says
@@ -136,7 +138,7 @@ def microseconds_per_event(match: Callable[[dict[str, Any]], object]) -> float:
     return min(rounds) / len(moments) * 1e6
 
 
-def test_a_thousand_live_campaigns_cost_little_more_than_ten():
+def test_a_thousand_live_campaigns_cost_little_more_than_ten() -> None:
     few, lots = many(10).fired_by(PURCHASE), many(1_000).fired_by(PURCHASE)
     assert few is not None
     assert lots is not None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from campaign_svc.domain.programme import faults_of
 from tests.unit.campaign_svc.programmes import campaign, leaf, reference, with_campaigns
 
 
-def paths(*campaigns):
+def paths(*campaigns: dict[str, Any]) -> list[tuple[str, str]]:
     return [(fault.path, fault.says) for fault in faults_of(with_campaigns(*campaigns))]
 
 
-def test_the_reference_programme_is_sound():
+def test_the_reference_programme_is_sound() -> None:
     assert faults_of(reference()) == []
 
 
@@ -39,7 +41,7 @@ def test_the_reference_programme_is_sound():
         ({"fact": "tier", "op": "==", "value": "gold", "any": [leaf("tier", "==", "gold")]}, "$.campaigns[0].who", "one of a fact"),
     ],
 )  # fmt: skip
-def test_a_wrong_condition_is_refused_with_its_path(who, path, says):
+def test_a_wrong_condition_is_refused_with_its_path(who: dict[str, Any], path: str, says: str) -> None:
     ((found, said),) = paths(campaign(who=who))
     assert found == path
     assert says in said
@@ -58,24 +60,24 @@ def test_a_wrong_condition_is_refused_with_its_path(who, path, says):
         (campaign() | {"what": []}, "$.campaigns[0].what"),
     ],
 )
-def test_a_wrong_campaign_is_refused_with_its_path(broken, path):
+def test_a_wrong_campaign_is_refused_with_its_path(broken: dict[str, Any], path: str) -> None:
     assert [found for found, _ in paths(broken)] == [path]
 
 
-def test_two_campaigns_of_one_id_are_refused():
+def test_two_campaigns_of_one_id_are_refused() -> None:
     assert [path for path, _ in paths(campaign("x"), campaign("x"))] == ["$.campaigns[1].id"]
 
 
-def test_every_fault_is_told_at_once():
+def test_every_fault_is_told_at_once() -> None:
     assert len(paths(campaign("x", leaf("a", ">", 1)), campaign("x", leaf("b", ">", 1)))) == 3
 
 
-def test_a_tree_that_nobody_could_read_is_refused():
+def test_a_tree_that_nobody_could_read_is_refused() -> None:
     deep = leaf("tier", "==", "gold")
     for _ in range(20):
         deep = {"not": deep}
     assert len(paths(campaign(who=deep))) == 1
 
 
-def test_a_purchase_campaign_may_ask_for_any_category():
+def test_a_purchase_campaign_may_ask_for_any_category() -> None:
     assert paths(campaign(who=leaf("category_left_minor(gift-card)", ">=", 1))) == []
