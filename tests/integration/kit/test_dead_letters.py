@@ -13,8 +13,8 @@ from laurel_kit.dead_letters import DeadLetters, NotReplayable
 from laurel_kit.isolating import apply_isolating
 from laurel_kit.postgres import Database
 
-from .toy import HEARD, Toy, ToyStore, applier, record
 from .test_applying import dead, rows, tallies
+from .toy import HEARD, Toy, ToyStore, applier, record
 
 ANNA, BERT = UUID(int=1), UUID(int=2)
 

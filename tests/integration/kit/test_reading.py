@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
-from laurel_contracts.activities import MemberSignedIn
 from sqlalchemy import text
 
 from laurel_cli.stack import Stack
+from laurel_contracts.activities import MemberSignedIn
 from laurel_kit.gates import BehindMarks, Marks
 from laurel_kit.hearing import hears
 from laurel_kit.kafka import WrongPartitions

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from laurel_contracts.activities import MemberSignedIn
-from laurel_contracts.envelope import HEADER_ID, HEADER_NUMBER, HEADER_TYPE, Event, derived_id, encode
 from sqlalchemy import text
 
+from laurel_contracts.activities import MemberSignedIn
+from laurel_contracts.envelope import HEADER_ID, HEADER_NUMBER, HEADER_TYPE, Event, derived_id, encode
 from laurel_kit.applying import Applier
 from laurel_kit.hearing import Heard, Hold, RawRecord, fresh, hears
 from laurel_kit.postgres import Database, Transaction

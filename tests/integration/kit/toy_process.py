@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from laurel_contracts.activities import MemberSignedIn
-
 from laurel_kit.hearing import hears
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
