@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from tests.integration.campaign_svc.world import Log, NewWorld
+from tests.integration.campaign_svc.world import Log, NewWorld, World
 from tests.unit.campaign_svc.programmes import campaign, leaf, with_campaigns
 from tests.unit.campaign_svc.streams import purchase
 

@@ -14,7 +14,7 @@ from laurel_contracts import registry
 from laurel_contracts.activities import PurchaseRefunded
 from laurel_contracts.decisions import DayClosed, ProgrammeActivated
 from laurel_kit.hearing import BrokenNumbers, Hold
-from tests.integration.campaign_svc.world import START, Log, NewWorld
+from tests.integration.campaign_svc.world import START, Log, NewWorld, World
 from tests.unit.campaign_svc.programmes import campaign, leaf, with_campaigns
 from tests.unit.campaign_svc.streams import purchase
 
