@@ -11,11 +11,10 @@ from tests.support.model import Member
 from tests.support.model_world import World
 from tests.support.shop import Report, Shop
 
-SPEND_EVERY_DAYS = 7  # spendings are gathered, because each must find everything before it settled
 
-
-def gathered(history: Iterable[Report], *, clock: str) -> list[Report]:
-    """The same history with its spendings moved behind every seventh closed day, all at the shop's own `clock`."""
+def gathered(history: Iterable[Report], *, clock: str, every_closings: int) -> list[Report]:
+    """The same history with its spendings gathered behind every so many closed days, because each must find everything
+    before it settled; all at the shop's own `clock`."""
     told: list[Report] = []
     spendings: list[Report] = []
     closed = 0
@@ -26,7 +25,7 @@ def gathered(history: Iterable[Report], *, clock: str) -> list[Report]:
         told.append(item)
         if item.get("command") == "day.close":
             closed += 1
-            if closed % SPEND_EVERY_DAYS == 0:
+            if closed % every_closings == 0:
                 told += spendings
                 spendings = []
     return told + spendings

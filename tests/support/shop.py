@@ -202,7 +202,7 @@ class Shop:
 
     def awards(self) -> dict[str, list[dict[str, Any]]]:
         """All awards of every member."""
-        return self._of_each(lambda services, member_id: services.campaign.awards(member_id))
+        return self._of_each(lambda services, member_id: services.campaign.awards(member_id, 1000))
 
     def _of_each(self, read: Any) -> dict[str, Any]:
         """One answer per member, read by several threads with a connection each."""
