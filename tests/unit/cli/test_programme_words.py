@@ -48,7 +48,9 @@ def test_a_changed_threshold_a_new_campaign_and_a_lost_one_are_told_in_words() -
 def test_every_part_of_a_programme_is_named() -> None:
     names = [name for name, _ in rules(read_programme(REFERENCE))]
     assert len(names) == len(set(names))
-    assert {"zone", "points on purchases: rate", "tier silver: reached by", "campaign upgrade-gift: fires on"} <= set(names)
+    assert {"zone", "points on purchases: rate", "tier silver: reached by", "campaign upgrade-gift: fires on"} <= set(
+        names
+    )
 
 
 @pytest.mark.parametrize(

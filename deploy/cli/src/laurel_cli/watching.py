@@ -12,6 +12,7 @@ from rich.status import Status
 from laurel_cli.console import err, note
 
 LINE_EVERY_SECONDS = 5.0
+GUESSED_FROM = 50  # the time still to go is told from a fiftieth of the way
 
 
 class Bar:
@@ -49,7 +50,8 @@ class Bar:
 
     def _line(self) -> str:
         rate = self._rate()
-        left = f", {(self._total - self._done) / rate:.0f} s to go" if rate and self._done < self._total else ""
+        known = (self._done - self._began_with) * GUESSED_FROM > self._total  # before that the guess is wild
+        left = f", {(self._total - self._done) / rate:.0f} s to go" if known and self._done < self._total else ""
         return f"{self._what}: {self._done:,} of {self._total:,} ({rate:,.0f}/s{left})"
 
     def __enter__(self) -> Bar:

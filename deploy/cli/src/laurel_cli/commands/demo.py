@@ -40,12 +40,12 @@ def demo(
     Interrupted, the same command continues; done once, it shows the summary as it is now.
     """
     from laurel_cli.demo.figures import gather
-    from laurel_cli.demo.performance import perform
+    from laurel_cli.demo.performance import Wish, perform
     from laurel_cli.demo.view import view
     from laurel_cli.programmes import active_programme
     from laurel_cli.services import Addresses, open_services
 
-    bill, journal = perform(home, programme, original_dates=original_dates, households=households, keep=keep)
+    bill, journal = perform(home, Wish(programme, original_dates, households, keep))
     setup = os.environ.get("LAUREL_SETUP_SECONDS")
     with open_services(Addresses.found(home, {})) as services:
         figures = gather(services, bill, journal, float(setup) if setup else None)

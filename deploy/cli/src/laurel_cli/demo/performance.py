@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from laurel_cli.console import note
 from laurel_cli.importing import complete_journey
 from laurel_cli.importing.asking import send
-from laurel_cli.importing.journal import Journal, identity_of
+from laurel_cli.importing.journal import Journal, JournalFile, identity_of
 from laurel_cli.importing.lanes import LANES
 from laurel_cli.importing.lease import import_lease
 from laurel_cli.importing.run import Plan
@@ -32,13 +34,14 @@ CLOCK_OF_ORIGINAL_DATES = "2018-01-02T00:00:00-05:00"
 
 
 class Bill(msgspec.Struct):
-    """What is performed, so that an interrupted demo continues, and how many seconds each part took (None: not done yet)."""
+    """What is performed, so that an interrupted demo continues, and how many seconds each part took."""
 
     shift_days: int
     households: int | None
     original_dates: bool
     purchases: int = 0
     seconds: dict[str, float] = {}
+    finished: bool = False
 
 
 @contextmanager
@@ -65,56 +68,73 @@ class BillFile:
         self._path.write_bytes(msgspec.json.format(msgspec.json.encode(bill), indent=2))
 
 
-def perform(
-    home: Path, programme: Path, *, original_dates: bool, households: int | None, keep: bool
-) -> tuple[Bill, Journal]:
-    """Start the stack, import the year, settle, close the day; the services go on running."""
-    stack = Stack(home)
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for."""
+
+    programme: Path
+    original_dates: bool
+    households: int | None
+    keep: bool
+
+
+def perform(home: Path, wish: Wish) -> tuple[Bill, Journal]:
+    """Start the stack, import the year, settle, close the day; the services go on running. A demo that was finished is only started."""
     began = time.monotonic()
-    clock, days = _calendar(original_dates, keep)
-    stack.up(clock=clock, days=days, say=note)
+    clock, closing = _calendar(wish)
+    Stack(home).up(clock=clock, days=closing, say=note)
     started = round(time.monotonic() - began, 2)
     file = BillFile(home)
+    known = file.read()
     with open_services(Addresses.found(home, {})) as services:
-        known = file.read()
-        _refuse_to_mix(services, known, keep)
+        _refuse_to_mix(services, known, wish)
+        if known is not None and known.finished:
+            wait_until_settled(services)
+            return known, JournalFile(home / "imports", IMPORT_NAME).read() or Journal(IMPORT_NAME, "", [])
         with waiting_for("reading a year of receipts"):
-            table = complete_journey.load(households)
-        bill = known if _same(known, original_dates, households) else None
-        if bill is None:
-            days = 0 if original_dates else complete_journey.days_until(datetime.now(UTC), table)
-            bill = Bill(shift_days=days, households=households, original_dates=original_dates)
-        bill.seconds["start"] = started
+            table = complete_journey.load(wish.households)
+        bill = known or _new_bill(wish, table)
         source = complete_journey.CompleteJourney(table, bill.shift_days)
         bill.purchases = source.total
+        bill.seconds.setdefault("start", started)
         file.write(bill)
-        # One lease over everything, so that no day closes between the programme and the first report either.
-        with import_lease(services.another_door(), "demo"):
-            with timed(bill, "programme"):
-                _apply(services, programme)
-            journal = send(
-                source, services, home=home, name=IMPORT_NAME, plan=Plan(LANES),
-                identity=identity_of([services.member.url, bill.shift_days, households, LANES]),
-            )  # fmt: skip
-        bill.seconds["import"] = round(journal.seconds, 2)
+        journal = _import(services, home, wish, bill, source)
         file.write(bill)
         with timed(bill, "settle"):
             wait_until_settled(services)
-        if not original_dates:
+        if not wish.original_dates:
             with timed(bill, "day"):
-                today = datetime.now(complete_journey.ZONE).date().isoformat()
-                services.member.close_day(today)
+                services.member.close_day(datetime.now(complete_journey.ZONE).date().isoformat())
                 wait_until_settled(services)
+        bill.finished = True
         file.write(bill)
     return bill, journal
 
 
-def _calendar(original_dates: bool, keep: bool) -> tuple[str | None, str | None]:
+def _new_bill(wish: Wish, table: Any) -> Bill:
+    days = 0 if wish.original_dates else complete_journey.days_until(datetime.now(UTC), table)
+    return Bill(shift_days=days, households=wish.households, original_dates=wish.original_dates)
+
+
+def _import(
+    services: Services, home: Path, wish: Wish, bill: Bill, source: complete_journey.CompleteJourney
+) -> Journal:
+    """The programme and the year, under one lease, so that no day closes between them either."""
+    identity = identity_of([services.member.url, bill.shift_days, bill.households, LANES])
+    with import_lease(services.another_door(), "demo"):
+        with timed(bill, "programme"):
+            _apply(services, wish.programme)
+        journal = send(source, services, home=home, name=IMPORT_NAME, identity=identity, plan=Plan(LANES))
+    bill.seconds["import"] = round(journal.seconds, 2)
+    return journal
+
+
+def _calendar(wish: Wish) -> tuple[str | None, str | None]:
     """Business clock and who closes days. With its own dates the year ends in 2018: so does the clock, and no day closes, or every
     standing would lapse."""
-    if keep:
+    if wish.keep:
         return None, None
-    return (CLOCK_OF_ORIGINAL_DATES, "command") if original_dates else (None, "clock")
+    return (CLOCK_OF_ORIGINAL_DATES, "command") if wish.original_dates else (None, "clock")
 
 
 def _apply(services: Services, path: Path) -> None:
@@ -127,17 +147,13 @@ def _apply(services: Services, path: Path) -> None:
     )
 
 
-def _same(known: Bill | None, original_dates: bool, households: int | None) -> bool:
-    return known is not None and known.original_dates == original_dates and known.households == households
-
-
-def _refuse_to_mix(services: Services, known: Bill | None, keep: bool) -> None:
-    """The summary is about the demo's members; somebody else's beside them would be counted in."""
-    if keep or known is not None:
-        return
-    if next(services.member.members(), None) is not None:
+def _refuse_to_mix(services: Services, known: Bill | None, wish: Wish) -> None:
+    """The summary is about the demo's members; others beside them would be counted in."""
+    if known is not None and (known.original_dates, known.households) != (wish.original_dates, wish.households):
+        raise CommandError("this stack holds a demo of other households or dates; start clean first: laurel reset")
+    if known is None and not wish.keep and next(services.member.members(), None) is not None:
         raise CommandError(
-            "this stack holds members already; start clean (laurel reset), use another --home, or add them together (--keep)"
+            "this stack holds members already; start clean (laurel reset), use another --home, or add to them (--keep)"
         )
 
 
