@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from member_svc.domain.outcomes import Outcome
 from member_svc.handlers.expire_waiting import expire_waiting
 from member_svc.handlers.read_reports import read_body
 from member_svc.handlers.take_request import take_request
@@ -82,7 +85,10 @@ async def test_several_are_taken_in_order_of_arrival_and_what_exceeds_is_a_dead_
 
 async def test_in_one_request_a_refund_may_stand_before_its_order(world: World) -> None:
     outcomes = await world.take(
-        world.refund("o-1", "r-1", 100), world.review("o-1"), world.purchase("o-1", 500), world.refund("o-1", "r-2", 401)
+        world.refund("o-1", "r-1", 100),
+        world.review("o-1"),
+        world.purchase("o-1", 500),
+        world.refund("o-1", "r-2", 401),
     )
     assert verdicts(outcomes) == ["accepted", "accepted", "accepted", "refused:above_what_is_left"]
     assert [outcome.member_seq for outcome in outcomes[:3]] == [2, 3, 1]
@@ -135,11 +141,12 @@ async def test_after_thirty_days_waiting_ends_in_a_dead_letter(world: World) -> 
     assert verdicts(await world.take(world.purchase("o-1", 500))) == ["accepted"]
 
 
-async def hold_between(world: World, before: asyncio.Event, go_on: asyncio.Event, *reports: dict) -> list:
+async def hold_between(
+    world: World, before: asyncio.Event, go_on: asyncio.Event, *reports: dict[str, Any]
+) -> list[Outcome]:
     """Take reports; the transaction stays open until `go_on` is set."""
-    import json
 
-    async def work(store: MemberStore) -> list:
+    async def work(store: MemberStore) -> list[Outcome]:
         outcomes = await take_request(read_body(json.dumps(reports).encode()), store)
         before.set()
         await go_on.wait()
@@ -163,7 +170,7 @@ async def test_neither_order_of_two_open_transactions_misses_the_other(
     opened = asyncio.create_task(hold_between(world, done, go_on, first))
     await asyncio.wait_for(done.wait(), 10)
     following = asyncio.create_task(world.take(second))
-    await lock_waited_for(world, following)
+    await world.until_locked_out(following)
     go_on.set()
     await opened
     await following
@@ -171,12 +178,3 @@ async def test_neither_order_of_two_open_transactions_misses_the_other(
     assert said == expected
     assert await world.value("SELECT count(*) FROM waiting") == 0
     assert await world.value("SELECT count(*) FROM claim WHERE activity IS NULL") == 0
-
-
-async def lock_waited_for(world: World, task: asyncio.Task) -> None:
-    """Until somebody waits for a lock; the task would be done otherwise."""
-    while not task.done():
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        if await world.value(waiting):
-            return
-        await asyncio.sleep(0.005)

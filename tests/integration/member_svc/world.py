@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -72,6 +73,14 @@ class World:
         """What lies in the outbox, in order."""
         rows = await self.rows("SELECT body FROM outbox WHERE topic = 'activities' ORDER BY id")
         return [_any_event.decode(row.body) for row in rows]
+
+    async def until_locked_out(self, task: asyncio.Task[Any]) -> None:
+        """Until somebody waits for a lock, or the task is done without having waited."""
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while not task.done() and not await self.value(waiting):  # noqa: ASYNC110 - nobody tells us but the database
+            await asyncio.sleep(0)
 
     def report(self, type: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
         """A report of the channel pos/1, a day before now, with an id of its own unless told otherwise."""

@@ -32,7 +32,7 @@ DAYS_LOG = text("SELECT as_of, local_day, version, closed_at, position FROM day_
 # Leases go by the database's clock, which is the machine's own.
 LEASE_INSERT = text("""
 INSERT INTO import_lease (name, ttl_seconds, alive_until)
-VALUES (:name, :ttl_seconds, clock_timestamp() + make_interval(secs => :ttl_seconds))
+VALUES (:name, CAST(:ttl_seconds AS integer), clock_timestamp() + make_interval(secs => CAST(:ttl_seconds AS integer)))
 RETURNING lease_id, alive_until
 """)
 

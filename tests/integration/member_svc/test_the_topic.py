@@ -1,0 +1,88 @@
+"""Reports on `channel-activities`: the same door; nobody hears the answer, so what is refused becomes a dead letter."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from laurel_kit.applying import Applier
+from laurel_kit.hearing import Hold, RawRecord
+from member_svc.consumer import CHANNELS, LISTENS_TO
+from tests.integration.member_svc.world import World
+
+
+def applier_of(world: World) -> Applier[Any]:
+    return Applier(
+        world.database, group="member-svc", listens_to=LISTENS_TO, open_store=world.open_store, holes_allowed={CHANNELS}
+    )
+
+
+def records(*reports: dict[str, Any] | bytes, at: int = 0) -> list[RawRecord]:
+    return [
+        RawRecord(
+            CHANNELS, 0, at + n, b"anything", report if isinstance(report, bytes) else json.dumps(report).encode()
+        )
+        for n, report in enumerate(reports)
+    ]
+
+
+async def test_bad_reports_become_dead_letters_and_the_good_ones_beside_them_are_taken(world: World) -> None:
+    big = world.purchase("o-9", data={"note": "x" * 300_000})
+    invalid = world.purchase("o-8")
+    invalid["data"]["lines"][0]["amount_minor"] = 10.0
+    good = world.purchase("o-1", 500)
+    await applier_of(world).apply(
+        records(
+            b"\x00\xff not json",
+            invalid,
+            good,
+            good,
+            world.purchase("o-1", 600),
+            big,
+            world.sign_in(time="2019-01-01T00:00:00Z"),
+            world.report("coffee.spilt", {}),
+            world.refund("o-1", "r-1", 501),
+            world.refund("o-2", "r-1", 501),
+            world.sign_in(),
+        )
+    )
+    dead = await world.rows("SELECT at_offset, reason, detail FROM dead_letter ORDER BY at_offset")
+    assert [(row.at_offset, row.reason) for row in dead] == [
+        (0, "undecodable"),
+        (1, "invalid"),
+        (4, "content_differs"),
+        (5, "too_large"),
+        (6, "from_the_future"),
+        (7, "unknown_type"),
+        (8, "above_what_is_left"),
+    ]
+    assert "$.data.lines[0].amount_minor" in dead[1].detail
+    assert [event.type for event in await world.said() if event.subject] == [
+        "laurel.purchase.recorded.v1",
+        "laurel.member.signed-in.v1",
+    ]
+    assert await world.value("SELECT count(*) FROM waiting") == 1
+    assert await world.value("SELECT next_offset FROM consumer_cursor WHERE topic = :topic", topic=CHANNELS) == 11
+
+
+async def test_dead_letters_are_announced_without_their_content(world: World) -> None:
+    await applier_of(world).apply(records(world.sign_in("555", time="2019-01-01T00:00:00Z")))
+    (row,) = await world.rows("SELECT body FROM outbox WHERE topic = 'channel-activities.dead-letter'")
+    assert b"from_the_future" in row.body
+    assert b"555" not in row.body
+
+
+async def test_the_lane_holds_while_no_programme_is_in_force(bare_world: World) -> None:
+    with pytest.raises(Hold):
+        await applier_of(bare_world).apply(records(bare_world.sign_in()))
+    assert await bare_world.value("SELECT count(*) FROM activity") == 0
+
+
+async def test_both_entrances_are_one_door(world: World) -> None:
+    report = world.purchase("o-1", 500)
+    await world.take(report)
+    await applier_of(world).apply(records(report, world.purchase("o-1", 500)))
+    assert await world.value("SELECT count(*) FROM activity") == 1
+    assert await world.value("SELECT count(*) FROM dead_letter") == 0
