@@ -19,6 +19,7 @@ from laurel_cli.commands.logs import logs
 from laurel_cli.commands.programme import programme
 from laurel_cli.commands.resay import resay
 from laurel_cli.commands.reset import reset
+from laurel_cli.commands.screens import screens
 from laurel_cli.commands.settle import settle
 from laurel_cli.commands.status import status
 from laurel_cli.commands.up import up
@@ -35,6 +36,7 @@ COMMANDS = (
     explain,
     settle,
     resay,
+    screens,
 )
 GROUPS = (programme, day, dlq, export)
 
