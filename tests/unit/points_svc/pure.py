@@ -74,6 +74,7 @@ class Play:
         elif isinstance(data, MemberFrozen):
             spending.freeze(account, data.frozen)
         ledger.close_page(account)
+        standings.reach(account, step.number + 1)
 
     def spend(self, step: Spend) -> None:
         account = self.account

@@ -121,6 +121,7 @@ def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersio
         spending.register(account)
     elif isinstance(event.data, MemberFrozen):
         spending.freeze(account, event.data.frozen)
+    standings.reach(account, number + 1)  # so that the row does not tell when a fact became known
 
 
 def _close_day(event: Event[Any], day: Day, accounts: Sequence[Account] | Any, rules: RulesByVersion) -> None:
