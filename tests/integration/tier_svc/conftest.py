@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from laurel_cli.stack import Stack, throwaway_stack
 from laurel_kit.migrate import upgrade
-from tests.integration.tier_svc.world import World
+from tests.integration.tier_svc.world import NewWorld, World
 from tier_svc.main import migrations
 
 
@@ -20,7 +20,7 @@ def tier_postgres() -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def new_world(tier_postgres: Stack) -> AsyncIterator[Callable[..., Awaitable[World]]]:
+async def new_world(tier_postgres: Stack) -> AsyncIterator[NewWorld]:
     """Makes worlds: an empty database each, with some programme documents loaded (the short one unless told otherwise)."""
     made: list[World] = []
 

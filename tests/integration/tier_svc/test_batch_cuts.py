@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.integration.tier_svc.histories import History
+from tests.integration.tier_svc.world import NewWorld
 from tests.unit.tier_svc.domain.ladders import rules_of, short_document
 from tests.unit.tier_svc.domain.replay import replayed
 
@@ -31,7 +32,7 @@ def every_metric() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world, seed):
+async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world: NewWorld, seed: int) -> None:
     words = every_metric()
     log = History(words, seed=seed, members=12, events=900, days=200, partitions=3).log
     dumps, saids = {}, {}
@@ -49,13 +50,13 @@ async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world, se
 
 
 @pytest.mark.parametrize("seed", [4, 5])
-async def test_the_handler_says_what_the_judge_says(new_world, seed):
+async def test_the_handler_says_what_the_judge_says(new_world: NewWorld, seed: int) -> None:
     words = every_metric()
     log = History(words, seed=seed, members=12, events=900, days=200, partitions=3).log
     world = await new_world(words)
     await world.drink(log, 60)
     streams = replayed(log.records, rules_of(words))
-    said = {}
+    said: dict[bytes, list[Any]] = {}
     for row in await world.said():
         data = msgspec.json.decode(row.body)["data"]
         said.setdefault(row.key, []).append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -146,3 +146,6 @@ class World:
         return await self.rows(
             "SELECT partition, key, event_id, number, body FROM outbox WHERE type = :type ORDER BY id", type=type
         )
+
+
+NewWorld = Callable[..., Awaitable[World]]
