@@ -15,7 +15,7 @@ from laurel_kit.hearing import BrokenNumbers, RawRecord, Span, hears
 from laurel_kit.isolating import apply_isolating
 from laurel_kit.postgres import Database
 
-from .toy import GROUP, HEARD, Toy, ToyStore, applier, headers, record
+from .toy import GROUP, HEARD, Toy, applier, headers, record
 
 ANNA, BERT = UUID(int=1), UUID(int=2)
 
@@ -215,14 +215,17 @@ async def test_after_commit_is_called_only_after_a_commit(database: Database) ->
     async with database.transaction() as tx:
         tx.after_commit(lambda: called.append("yes"))
         assert called == []
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with database.transaction() as tx:
             tx.after_commit(lambda: called.append("no"))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert called == ["yes"]
 
 
 async def test_the_group_that_reads_owns_its_dead_letters(database: Database) -> None:
     await applier(database, Toy()).apply([record(ANNA, 1, 0, value=b"{")])
     assert await rows(database, "SELECT grp, number FROM dead_letter") == [(GROUP, 1)]
-    assert ToyStore is not None

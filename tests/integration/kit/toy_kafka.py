@@ -72,15 +72,13 @@ async def produce(bootstrap: str, records: Sequence[RawRecord]) -> None:
         for one in records:
             lanes[one.topic, one.partition].append(one)
         for (topic, partition), ours in lanes.items():
-            while ours:
-                batch = producer.create_batch()
-                taken = 0
-                for one in ours:
-                    if batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers)) is None:
-                        break
-                    taken += 1
-                await (await producer.send_batch(batch, topic, partition=partition))
-                ours = ours[taken:]
+            batch = producer.create_batch()
+            for one in ours:
+                if batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers)) is None:
+                    await (await producer.send_batch(batch, topic, partition=partition))
+                    batch = producer.create_batch()
+                    batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers))
+            await (await producer.send_batch(batch, topic, partition=partition))
 
 
 @asynccontextmanager

@@ -99,6 +99,11 @@ def _is_infrastructure(error: Exception) -> bool:
     return isinstance(error, _INFRASTRUCTURE)
 
 
+def uneven(seconds: float) -> float:
+    """A pause between half of `seconds` and all of it, so that those who wait for the same thing do not come back together."""
+    return random.uniform(0.5, 1.0) * seconds  # noqa: S311 - nothing secret
+
+
 async def again_on_contention(work: Callable[[], Awaitable[T]]) -> T:
     """Do `work`, and again when two transactions stood in each other's way: at most 5 times, with growing, uneven pauses."""
     for attempt in range(1, CONTENTION_ATTEMPTS_MAX):
@@ -107,5 +112,5 @@ async def again_on_contention(work: Callable[[], Awaitable[T]]) -> T:
         except Exception as error:
             if verdict_of(error) is not Verdict.CONTENTION:
                 raise
-        await asyncio.sleep(random.uniform(0.5, 1.0) * CONTENTION_PAUSE_SECONDS * 2**attempt)
+        await asyncio.sleep(uneven(CONTENTION_PAUSE_SECONDS * 2**attempt))
     return await work()

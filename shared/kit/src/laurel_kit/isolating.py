@@ -44,7 +44,7 @@ async def apply_isolating(applier: Applier[Any], lanes: Mapping[Lane, tuple[int,
     starts = {lane: start for lane, (start, _) in lanes.items()}
     try:
         await applier.apply([record for _, records in lanes.values() for record in records], starts=starts)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - sorted by what must happen next
         _raise_unless_about_records(applier, error)
     else:
         outcome.reached = {lane: records[-1].offset + 1 for lane, (_, records) in lanes.items()}
@@ -70,7 +70,7 @@ async def _apply_lane(
     if not failed_before or len(records) == 1:
         try:
             await applier.apply(records, starts={lane: start})
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - sorted by what must happen next
             verdict = _raise_unless_about_records(applier, error)
             if len(records) == 1:
                 await _stop_or_set_aside(applier, records[0], start, error, verdict)

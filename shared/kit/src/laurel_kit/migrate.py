@@ -78,11 +78,12 @@ async def upgrade(database_url: str, folder: Path | str) -> None:
             try:
                 async with engine.connect() as connection:
                     await connection.run_sync(_upgrade, Path(folder))
-                return
             except Exception as error:
                 if sqlstate_of(error) not in CONTENTION_STATES or attempt == ATTEMPTS_MAX:
                     raise
                 log.warning("a migration waits for a lock", attempt=attempt)
                 await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
     finally:
         await engine.dispose()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,8 +17,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from laurel_contracts.envelope import HEADER_ID, HEADER_NUMBER, HEADER_TYPE
 from laurel_kit import crash, sql
+from laurel_kit.failures import uneven
 from laurel_kit.kafka import Kafka, as_kafka, bounded_stop, wait_or_stop
-from laurel_kit.postgres import SESSION_SETTINGS, Database
+from laurel_kit.postgres import COMMAND_SECONDS_MAX, CONNECT_SECONDS_MAX, SESSION_SETTINGS, Database
 from laurel_kit.telemetry import KitMetrics
 
 POLL_SECONDS = 0.1  # commits of this process wake the relay at once; this finds those of others
@@ -27,6 +27,7 @@ ROUND_ROWS_MAX = 2_000
 ROUND_BYTES_MAX = 32 * 1024 * 1024  # of bodies, in memory at once
 ACK_SECONDS_MAX = 15.0
 TOPIC_WAIT_SECONDS = 2.0
+TOPIC_WAIT_AGAIN_SECONDS = 0.2
 LEAD_RETRY_SECONDS = 1.0
 PAUSE_SECONDS_MIN = 0.1
 PAUSE_SECONDS_MAX = 5.0
@@ -86,9 +87,10 @@ class Relay:
     async def _step(self) -> bool:
         """One round; whether anything moved. Trouble is logged and counted, and the client concerned is thrown away."""
         try:
-            if not await self._lead():
+            connection = await self.lead()
+            if connection is None:
                 return False
-            moved = await self.say_once()
+            moved = await self.say_once(connection)
             self._failures_in_a_row = 0
         except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError, TimeoutError) as error:
             self._failures_in_a_row += 1
@@ -100,12 +102,11 @@ class Relay:
             return False
         return moved > 0
 
-    async def say_once(self) -> int:
+    async def say_once(self, connection: asyncpg.Connection) -> int:
         """Read a round of rows, send one batch per partition, delete what was acknowledged. Returns the number of deleted rows."""
-        assert self._connection is not None
         self.database.woken.clear()
-        await self._measure(self._connection)
-        rows = await self._read(self._connection)
+        await self._measure(connection)
+        rows = await self._read(connection)
         if not rows:
             return 0
         if self._producer is None:
@@ -119,7 +120,7 @@ class Relay:
         sent = await self._send(self._producer, rows)
         if sent:
             await asyncio.wait([one.acknowledged for one in sent], timeout=ACK_SECONDS_MAX)
-        return await self._settle(self._connection, sent)
+        return await self._settle(connection, sent)
 
     async def _read(self, connection: asyncpg.Connection) -> list[asyncpg.Record]:
         now = time.monotonic()
@@ -136,11 +137,12 @@ class Relay:
         for row in rows:
             places.setdefault((row[1], row[2]), []).append(row)
         sent: list[_Sent] = []
-        unknown: set[str] = set()
+        known: dict[str, set[int]] = {}
         for place, ours in places.items():
             topic, partition = place
-            if topic in unknown or not await self._exists(producer, topic, partition):
-                unknown.add(topic)
+            if topic not in known:
+                known[topic] = await self._partitions(producer, topic, patient=not self._failures.get(place))
+            if partition not in known[topic]:
                 self._block(place, "UnknownTopicOrPartition")
                 continue
             batch = producer.create_batch()
@@ -160,12 +162,13 @@ class Relay:
             sent.append(_Sent(place, ids, acknowledged))
         return sent
 
-    async def _exists(self, producer: AIOKafkaProducer, topic: str, partition: int) -> bool:
+    async def _partitions(self, producer: AIOKafkaProducer, topic: str, *, patient: bool) -> set[int]:
+        """The topic's partitions; none when it does not exist. Waited for properly only the first time, so that others need not wait."""
         try:
-            async with asyncio.timeout(TOPIC_WAIT_SECONDS):
-                return partition in await producer.partitions_for(topic)
+            async with asyncio.timeout(TOPIC_WAIT_SECONDS if patient else TOPIC_WAIT_AGAIN_SECONDS):
+                return set(await producer.partitions_for(topic))
         except (KafkaError, TimeoutError):
-            return False
+            return set()
 
     async def _settle(self, connection: asyncpg.Connection, sent: Sequence[_Sent]) -> int:
         """Delete what is acknowledged and remember where; block what is not, and throw the producer away."""
@@ -218,16 +221,21 @@ class Relay:
             pause_seconds=round(pause, 2),
         )
 
-    async def _lead(self) -> bool:
-        """Whether this process holds the lock, on a session that also does the work: who loses the session cannot go on."""
+    async def lead(self) -> asyncpg.Connection | None:
+        """The session that holds the lock and also does the work (who loses it cannot go on); None while another process leads."""
         if self._connection is None or self._connection.is_closed():
             self.is_leader = False
             settings = SESSION_SETTINGS | {"application_name": f"{self.database.application_name}-relay"}
-            self._connection = await asyncpg.connect(self.database.dsn, server_settings=settings, timeout=5.0)
+            self._connection = await asyncpg.connect(
+                self.database.dsn,
+                server_settings=settings,
+                timeout=CONNECT_SECONDS_MAX,
+                command_timeout=COMMAND_SECONDS_MAX,
+            )
         if not self.is_leader:
             self.is_leader = await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK)
         self.metrics.relay_leader.set(int(self.is_leader))
-        return self.is_leader
+        return self._connection if self.is_leader else None
 
     async def _measure(self, connection: asyncpg.Connection) -> None:
         if time.monotonic() - self._measured_at < GAUGE_SECONDS:
@@ -286,4 +294,4 @@ def _headers(row: asyncpg.Record) -> list[tuple[str, bytes]]:
 
 
 def _backoff_seconds(failures: int) -> float:
-    return random.uniform(0.5, 1.0) * min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN * 2.0 ** min(failures, 10))
+    return uneven(min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN * 2.0 ** min(failures, 10)))

@@ -26,6 +26,8 @@ POOL_WAIT_SECONDS = 0.25
 POOL_WAIT_PATIENT_SECONDS = 5.0
 # Prepared statements kept per connection: more than all statements of one service.
 PREPARED_STATEMENTS_MAX = 500
+CONNECT_SECONDS_MAX = 5.0
+COMMAND_SECONDS_MAX = 15.0  # above statement_timeout: only a server that does not answer at all comes to this
 # Text that stands in a dead letter: enough for a path and a message, not for a record.
 DETAIL_CHARS_MAX = 2_000
 
@@ -188,7 +190,8 @@ class Transaction:
 
 
 class Database:
-    """One engine and its pool. `woken` is set whenever a commit has put something into the outbox."""
+    """The service's database: `pool_size` connections for transactions, and as many, read-only, for reading. `woken` is set whenever a
+    commit has put something into the outbox."""
 
     def __init__(self, url: str, *, application_name: str, pool_size: int = 8) -> None:
         self.url = make_url(url)
@@ -196,15 +199,25 @@ class Database:
         self.woken = asyncio.Event()
         self.on_marks: list[Callable[[Iterable[tuple[str, int, int]]], None]] = []
         self._free = asyncio.Semaphore(pool_size)
-        self.engine: AsyncEngine = create_async_engine(
+        self._free_reading = asyncio.Semaphore(pool_size)
+        self.engine: AsyncEngine = self._engine(pool_size, {})
+        # Every statement for itself: one round trip instead of three. Nothing is open when a connection comes back to the pool.
+        self._reading_engine: AsyncEngine = self._engine(
+            pool_size, {"default_transaction_read_only": "on"}, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+        )
+
+    def _engine(self, pool_size: int, settings: dict[str, str], **options: Any) -> AsyncEngine:
+        return create_async_engine(
             self.url.set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
             max_overflow=0,
             connect_args={
-                "server_settings": SESSION_SETTINGS | {"application_name": application_name},
-                "timeout": 5.0,
+                "server_settings": SESSION_SETTINGS | {"application_name": self.application_name} | settings,
+                "timeout": CONNECT_SECONDS_MAX,
+                "command_timeout": COMMAND_SECONDS_MAX,
                 "prepared_statement_cache_size": PREPARED_STATEMENTS_MAX,
             },
+            **options,
         )
 
     def transaction(
@@ -222,7 +235,7 @@ class Database:
     async def _transaction(
         self, spans: Sequence[Span], group: str, replaying: bool, pool_wait_seconds: float
     ) -> AsyncIterator[Transaction]:
-        async with self._connection(pool_wait_seconds) as connection:
+        async with self._connection(self.engine, self._free, pool_wait_seconds) as connection:
             async with connection.begin():
                 tx = Transaction(connection, group=group, spans=spans, replaying=replaying)
                 yield tx
@@ -238,11 +251,9 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, *, pool_wait_seconds: float = POOL_WAIT_SECONDS) -> AsyncIterator[Transaction]:
-        """A read-only transaction."""
-        async with self._connection(pool_wait_seconds) as connection:
-            await connection.execution_options(postgresql_readonly=True)
-            async with connection.begin():
-                yield Transaction(connection, group=self.application_name)
+        """Read only. Each statement sees what is committed when it begins, as it does under READ COMMITTED anyway."""
+        async with self._connection(self._reading_engine, self._free_reading, pool_wait_seconds) as connection:
+            yield Transaction(connection, group=self.application_name)
 
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again (at most 5 times) when two transactions stood in each other's way."""
@@ -254,20 +265,22 @@ class Database:
         return await again_on_contention(once)
 
     @asynccontextmanager
-    async def _connection(self, pool_wait_seconds: float) -> AsyncIterator[AsyncConnection]:
+    async def _connection(
+        self, engine: AsyncEngine, free: asyncio.Semaphore, pool_wait_seconds: float
+    ) -> AsyncIterator[AsyncConnection]:
         try:
-            if self._free.locked():
+            if free.locked():
                 async with asyncio.timeout(pool_wait_seconds):
-                    await self._free.acquire()
+                    await free.acquire()
             else:
-                await self._free.acquire()
+                await free.acquire()
         except TimeoutError:
             raise PoolBusy(f"no database connection within {pool_wait_seconds} s") from None
         try:
-            async with self.engine.connect() as connection:
+            async with engine.connect() as connection:
                 yield connection
         finally:
-            self._free.release()
+            free.release()
 
     @property
     def dsn(self) -> str:
@@ -276,6 +289,7 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self._reading_engine.dispose()
 
 
 def plain_dsn(url: URL) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -16,7 +15,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from laurel_kit import crash, negative_control, sql
 from laurel_kit.applying import Applier, SkipNumber
-from laurel_kit.failures import Gap, Verdict, sqlstate_of, verdict_of
+from laurel_kit.failures import Gap, Verdict, sqlstate_of, uneven, verdict_of
 from laurel_kit.gates import Gate
 from laurel_kit.hearing import Hearing, RawRecord
 from laurel_kit.isolating import Outcome, apply_isolating
@@ -82,6 +81,7 @@ class Reader(Generic[S]):
         self.database_retry_at = 0.0
         self.database_trouble = ""
         self.idle = asyncio.Event()
+        self.idle.set()
         self.consumer: AIOKafkaConsumer | None = None
         self._failures_in_a_row = 0
         self._batch_records = batch_records_max
@@ -112,7 +112,7 @@ class Reader(Generic[S]):
         try:
             async with asyncio.TaskGroup() as parts:
                 beside = [parts.create_task(self._copier.run()), parts.create_task(self._watchdog.run())]
-                await self._loop(stop)
+                await self._loop(self.consumer, stop)
                 for task in beside:
                     task.cancel()
             await self._copier.copy_once()
@@ -120,12 +120,12 @@ class Reader(Generic[S]):
             self.running = self.assigned = False
             await bounded_stop(self.consumer)
 
-    async def _loop(self, stop: asyncio.Event) -> None:
+    async def _loop(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         while not stop.is_set():
             now = time.monotonic()
             if now >= self.database_retry_at:
-                await self._guarded(self._open_lanes)
-            await self._fetch(wait=not self._batch())
+                await self._guarded(lambda: self._open_lanes(consumer))
+            await self._fetch(consumer, wait=not self._batch())
             await self._guarded(self._apply_next)
 
     async def _guarded(self, step: Callable[[], Any]) -> None:
@@ -133,7 +133,7 @@ class Reader(Generic[S]):
         self.idle.clear()
         try:
             await step()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - sorted by what must happen next
             self._database_failed(error)
         finally:
             self.idle.set()
@@ -152,22 +152,21 @@ class Reader(Generic[S]):
         self._failures_in_a_row += 1
         pause = min(DATABASE_PAUSE_SECONDS_MAX, DATABASE_PAUSE_SECONDS_MIN * 2**self._failures_in_a_row)
         self.database_trouble = f"{type(error).__name__}: {str(error)[:200]}"
-        self.database_retry_at = time.monotonic() + random.uniform(0.5, 1.0) * pause
+        self.database_retry_at = time.monotonic() + uneven(pause)
 
-    async def _open_lanes(self) -> None:
+    async def _open_lanes(self, consumer: AIOKafkaConsumer) -> None:
         """Read the cursors, compare them with what the broker has, and seek. Only now are records acceptable."""
-        assert self.consumer is not None
-        missing = self.consumer.assignment() - self.lanes.keys()
+        missing = consumer.assignment() - self.lanes.keys()
         if not missing:
             return
         for gate in self.gates.values():
             await gate.load()
         async with asyncio.timeout(OFFSETS_WAIT_SECONDS):
-            beginnings = await self.consumer.beginning_offsets(missing)
-            ends = await self.consumer.end_offsets(missing)
-        cursors = await self._cursors(missing, beginnings)
+            beginnings = await consumer.beginning_offsets(missing)
+            ends = await consumer.end_offsets(missing)
+        cursors = await self._cursors(consumer, missing, beginnings)
         crash.at("C0")
-        for tp in missing & self.consumer.assignment():
+        for tp in missing & consumer.assignment():
             start, now = cursors[tp], time.monotonic()
             lane = Lane(
                 tp.topic, tp.partition, start, now, holes_allowed=tp.topic in self.applier.holes_allowed, end=ends[tp]
@@ -178,17 +177,16 @@ class Reader(Generic[S]):
                     f"the cursor {start} lies outside [{beginnings[tp]}, {ends[tp]}]: the topic was cut or made anew",
                 )
             else:
-                self.consumer.seek(tp, start)
+                consumer.seek(tp, start)
             self.lanes[tp] = lane
         self.database_trouble = ""
 
     async def _cursors(
-        self, tps: Iterable[TopicPartition], beginnings: Mapping[TopicPartition, int]
+        self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], beginnings: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
         """The cursors of these partitions; one that does not exist is created at the beginning of its partition."""
-        assert self.consumer is not None
         if negative_control.on():
-            return {tp: await self.consumer.committed(tp) or beginnings[tp] for tp in tps}
+            return {tp: await consumer.committed(tp) or beginnings[tp] for tp in tps}
         wanted = sorted(tps)
         async with self.database.transaction(group=self.group, pool_wait_seconds=POOL_WAIT_PATIENT_SECONDS) as tx:
             await tx.run(
@@ -204,37 +202,15 @@ class Reader(Generic[S]):
         lanes = list(self.lanes.values())
         return take(lanes, [lane.takeable(self.gates.get(lane.topic), now) for lane in lanes], self._batch_records)
 
-    async def _fetch(self, *, wait: bool) -> None:
+    async def _fetch(self, consumer: AIOKafkaConsumer, *, wait: bool) -> None:
         """Ask Kafka, always, so that the group does not give us up; what comes for a partition without a lane is dropped."""
-        assert self.consumer is not None
-        seconds = self._poll_seconds() if wait else 0.0
-        for tp in self.consumer.assignment():
+        for tp in consumer.assignment():
             lane = self.lanes.get(tp)
             if lane is None or lane.is_full:
-                self.consumer.pause(tp)
-            elif tp in self.consumer.paused():
-                self.consumer.resume(tp)
-        try:
-            async with asyncio.timeout(seconds + REBALANCE_WAIT_SECONDS):
-                fetched = await self.consumer.getmany(
-                    timeout_ms=int(seconds * 1000), max_records=self.batch_records_max
-                )
-        except TimeoutError:
-            return  # a rebalance is under way; `polled_at` stands still, and the watchdog sees it
-        except NoOffsetForPartitionError:
-            fetched = {}  # before our own seek, as it must be with the reset policy "none"
-        except OffsetOutOfRangeError as error:
-            fetched = {}
-            for tp in error.args[0]:
-                if tp in self.lanes:
-                    self._halt(self.lanes[tp], f"the broker has no offset {error.args[0][tp]}: the topic was cut")
-        except KafkaError as error:
-            log.error("Kafka cannot be polled", error=type(error).__name__, reason=str(error)[:200])
-            await asyncio.sleep(POLL_SECONDS)
-            return
-        self.polled_at = time.monotonic()
-        crash.at("C1")
-        for tp, records in fetched.items():
+                consumer.pause(tp)
+            elif tp in consumer.paused():
+                consumer.resume(tp)
+        for tp, records in (await self._poll(consumer, self._poll_seconds() if wait else 0.0)).items():
             if (lane := self.lanes.get(tp)) is None or lane.state == "halted":
                 continue
             try:
@@ -242,6 +218,27 @@ class Reader(Generic[S]):
                     self.metrics.holes.labels(tp.topic).inc(holes)
             except Gap as gap:
                 self._halt(lane, str(gap))
+
+    async def _poll(self, consumer: AIOKafkaConsumer, seconds: float) -> dict[TopicPartition, list[Any]]:
+        fetched: dict[TopicPartition, list[Any]] = {}
+        try:
+            async with asyncio.timeout(seconds + REBALANCE_WAIT_SECONDS):
+                fetched = await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=self.batch_records_max)
+        except TimeoutError:
+            return {}  # a rebalance is under way; `polled_at` stands still, and the watchdog sees it
+        except NoOffsetForPartitionError:
+            pass  # before our own seek, as it must be with the reset policy "none"
+        except OffsetOutOfRangeError as error:
+            for tp, offset in error.args[0].items():
+                if tp in self.lanes:
+                    self._halt(self.lanes[tp], f"the broker has no offset {offset}: the topic was cut")
+        except KafkaError as error:
+            log.warning("Kafka cannot be polled", error=type(error).__name__, reason=str(error)[:200])
+            await asyncio.sleep(POLL_SECONDS)
+            return {}
+        self.polled_at = time.monotonic()
+        crash.at("C1")
+        return fetched
 
     def _poll_seconds(self) -> float:
         """How long the loop may sleep in Kafka: until the next thing that is due."""
@@ -313,14 +310,14 @@ class _Flags(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, reader: Reader[Any]) -> None:
         self._reader = reader
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
         self._reader.assigned = False
         self._reader.lanes.clear()
         crash.at("C10")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._reader.idle.wait(), DRAIN_SECONDS_MAX)
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
         self._reader.lanes.clear()
         self._reader.assigned = True
         self._reader.metrics.rebalances.inc()

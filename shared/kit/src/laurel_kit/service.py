@@ -101,7 +101,7 @@ async def live(service: Service, parts: frozenset[str]) -> int:
                 group.create_task(_watched(name, part, stop), name=name)
     except Exception as error:
         for cause in _leaves(error):
-            log.critical("a part of the service has died", part=getattr(cause, "part", ""), exc_info=cause)
+            log.critical("a part of the service has died", exc_info=cause)
         return 1
     finally:
         await _close(service)
@@ -203,13 +203,9 @@ async def _relay(relay: Relay, stop: asyncio.Event, fillers: Sequence[asyncio.Ev
 
 async def _watched(name: str, part: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
     """A part may only end when it is asked to."""
-    try:
-        await part
-        if not stop.is_set():
-            raise PartEnded(f"{name} has ended by itself")
-    except Exception as error:
-        error.part = name  # type: ignore[attr-defined]
-        raise
+    await part
+    if not stop.is_set():
+        raise PartEnded(f"{name} has ended by itself")
 
 
 class _Server(uvicorn.Server):

@@ -14,10 +14,8 @@ import asyncpg
 import structlog
 
 from laurel_kit.kafka import wait_or_stop
-from laurel_kit.postgres import SESSION_SETTINGS, Database
+from laurel_kit.postgres import COMMAND_SECONDS_MAX, CONNECT_SECONDS_MAX, SESSION_SETTINGS, Database
 from laurel_kit.telemetry import KitMetrics
-
-CONNECT_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +86,9 @@ class JobRunner:
             if self._connection is None or self._connection.is_closed():
                 settings = SESSION_SETTINGS | {"application_name": f"{self._database.application_name}-jobs"}
                 self._connection = await asyncpg.connect(
-                    self._database.dsn, server_settings=settings, timeout=CONNECT_SECONDS
+                    self._database.dsn,
+                    server_settings=settings,
+                    timeout=CONNECT_SECONDS_MAX,
+                    command_timeout=COMMAND_SECONDS_MAX,
                 )
             return bool(await self._connection.fetchval(statement, lock))
