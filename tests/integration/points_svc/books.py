@@ -20,6 +20,7 @@ from laurel_contracts.points import PointsPosted
 from laurel_contracts.programme import Programme
 from laurel_contracts.registry import TYPE_OF, decoder
 from laurel_contracts.tiers import StandingChanged
+from laurel_kit.failures import PoolBusy
 from laurel_kit.hearing import RawRecord
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Applier
@@ -163,7 +164,11 @@ class Books:
         async def work(tx: Transaction) -> Answer:
             return await spend_points(wanted, now, self.store(tx))
 
-        return await self.database.in_transaction(work)
+        while True:
+            try:
+                return await self.database.in_transaction(work)
+            except PoolBusy:  # over HTTP a 503, after which the caller comes again
+                continue
 
     async def outcome(self, member: UUID = MEMBER) -> Outcome:
         async with self.database.reading() as tx:

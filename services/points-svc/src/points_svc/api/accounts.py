@@ -16,6 +16,7 @@ from points_svc.store import PointsStore, Shelf
 
 PAGE_MAX = 1000
 PAGE = 100
+BIGINT_MAX = 2**63 - 1
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 
 
@@ -38,7 +39,7 @@ def of_accounts(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRo
 
     @router.get("/{member_id}/statement")
     async def statement(
-        member_id: UUID, limit: Limit = PAGE, before: Annotated[int | None, Query(ge=1)] = None
+        member_id: UUID, limit: Limit = PAGE, before: Annotated[int | None, Query(ge=1, le=BIGINT_MAX)] = None
     ) -> Response:
         async with database.reading() as tx:
             shown = await show_account.show_statement(member_id, before, limit, PointsStore(tx, shelf))
@@ -47,7 +48,9 @@ def of_accounts(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRo
         return as_json(shown)
 
     @router.get("/{member_id}/orders")
-    async def orders(member_id: UUID, limit: Limit = PAGE, after: Annotated[int, Query(ge=0)] = 0) -> Response:
+    async def orders(
+        member_id: UUID, limit: Limit = PAGE, after: Annotated[int, Query(ge=0, le=BIGINT_MAX)] = 0
+    ) -> Response:
         async with database.reading() as tx:
             return as_json(await show_account.show_orders(member_id, after, limit, PointsStore(tx, shelf)))
 

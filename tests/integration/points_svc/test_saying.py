@@ -1,0 +1,76 @@
+"""What points-svc says: one statement per cause that moved the account, and the same again from the books."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import text
+
+from laurel_contracts.registry import decoder
+from points_svc.main import say_all_again
+from tests.integration.points_svc.books import Books, activated, cuts
+from tests.integration.points_svc.histories import make
+from tests.unit.points_svc.script import Script, programme
+
+ALL = text("SELECT event_id, key, number, partition, type, body FROM outbox WHERE topic = 'points' ORDER BY id")
+CLEAR = text("DELETE FROM outbox")
+
+
+async def outbox(books: Books) -> list[tuple[object, ...]]:
+    async with books.database.reading() as tx:
+        rows = (await tx.run(ALL)).all()
+    return [(r.event_id, r.key, r.number, r.partition, r.type, bytes(r.body)) for r in rows]
+
+
+async def test_everything_said_can_be_said_again_under_the_same_ids_and_numbers(books: Books) -> None:
+    history = make(11, members=10, events=150, days_per_step=3.0, close_days=9)
+    await books.load(programme())
+    await books.apply([activated(partition=partition) for partition in range(3)])
+    await books.apply_cut([*history.campaigns, *history.activities, *history.tiers], cuts(50))
+    first = sorted(await outbox(books), key=str)
+    async with books.database.transaction() as tx:
+        await tx.run(CLEAR)
+    said = await say_all_again(books.database, books.shelf, None)
+    again = await outbox(books)
+    assert said == len(again)
+    assert sorted(again, key=str) == first
+    one = history.members[0]
+    async with books.database.transaction() as tx:
+        await tx.run(CLEAR)
+    await say_all_again(books.database, books.shelf, one)
+    assert await outbox(books) == [row for row in again if row[1] == one.bytes]
+
+
+async def test_numbers_run_without_a_gap_and_balances_follow_each_other(books: Books) -> None:
+    history = make(12, members=5, events=80)
+    await books.load(programme())
+    await books.apply([activated(partition=partition) for partition in range(3)])
+    await books.apply_cut(history.facts_ahead, cuts(30))
+    numbers: dict[object, int] = {}
+    balance: dict[object, int] = {}
+    for who, number, said in await books.said():
+        assert number == numbers.get(who, 0) + 1
+        numbers[who] = number
+        moved = sum(posting.points for posting in said.postings)
+        assert said.posted - said.debt == balance.get(who, 0) + moved
+        assert sum(points for _, points in said.ladder) == said.posted
+        balance[who] = said.posted - said.debt
+
+
+async def test_a_cause_that_moves_nothing_says_nothing(books: Books) -> None:
+    script = Script()
+    script.register()
+    script.buy(0, "nothing")
+    script.stand("silver")
+    script.buy(80, "less than a point")
+    await books.play(script)
+    assert await books.said() == []
+
+
+async def test_a_programme_is_reported_with_its_hash(books: Books) -> None:
+    await books.load(programme())
+    await books.load(programme())
+    rows = await outbox(books)
+    assert len({row[0] for row in rows}) == 1
+    event = decoder("laurel.programme.loaded.v1").decode(rows[0][5])  # type: ignore[arg-type]
+    assert (event.data.service, event.data.version, rows[0][3], rows[0][1]) == ("points-svc", 1, 0, None)
+    assert msgspec.json.decode(rows[0][5])["specversion"] == "1.0"  # type: ignore[arg-type]
