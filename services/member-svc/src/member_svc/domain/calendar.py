@@ -19,7 +19,7 @@ def zone_of(name: str) -> ZoneInfo:
     """The zone of this IANA name. Raises ValueError for a name that is none."""
     try:
         return ZoneInfo(name)
-    except (KeyError, OSError) as error:  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
+    except (KeyError, OSError, ValueError) as error:  # unknown, a folder's name, a path
         raise ValueError(f"{name!r} is no time zone") from error
 
 

@@ -1,0 +1,1 @@
+"""The door's rules, without any I/O."""
