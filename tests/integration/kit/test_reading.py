@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -232,3 +234,38 @@ async def test_one_relay_leads_and_another_takes_over(database: Database, bootst
             assert not first.is_leader
     async with running(first):
         await until(lambda: leads(first), 10)
+
+
+async def test_a_message_too_large_for_the_broker_blocks_only_its_partition(database: Database, bootstrap: str) -> None:
+    async with database.transaction() as tx:
+        for partition, body in ((0, os.urandom(2 * 1024 * 1024)), (0, b"{}"), (1, b"{}")):
+            tx.say(topic=SAID, partition=partition, key=b"k" * 16, type="t", id="x", number=1, body=body)
+    relay = Relay(database, bootstrap)
+
+    async def blocked() -> bool:
+        return await rows(database, "SELECT partition FROM outbox ORDER BY id") == [(0,), (0,)] and relay.blocked == {
+            (SAID, 0)
+        }
+
+    async with running(relay):
+        await until(blocked, 30)
+
+
+async def test_a_dead_letter_is_told_on_its_topic_with_reason_and_origin_only(
+    database: Database, bootstrap: str
+) -> None:
+    await produce(bootstrap, [record(UUID(int=1), 1, 0, value=b"{secret")])
+    async with running(reader(database, bootstrap), Relay(database, bootstrap)):
+        await until(lambda: applied(database, 1), 20)
+        await until(lambda: outbox_empty(database), 20)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    place = TopicPartition(f"{HEARD}.dead-letter", 0)
+    consumer.assign([place])
+    await consumer.seek_to_beginning(place)
+    told = await consumer.getone()
+    await consumer.stop()
+    headers = dict(told.headers)
+    assert (headers["reason"], headers["origin"]) == (b"undecodable", f"{HEARD}/0/0".encode())
+    assert told.key == UUID(int=1).bytes
+    assert b"secret" not in told.value

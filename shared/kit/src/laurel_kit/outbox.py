@@ -122,9 +122,14 @@ class Relay:
             await asyncio.wait([one.acknowledged for one in sent], timeout=ACK_SECONDS_MAX)
         return await self._settle(connection, sent)
 
-    async def _read(self, connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    @property
+    def blocked(self) -> set[TopicPartition]:
+        """The partitions that cannot be said to now."""
         now = time.monotonic()
-        blocked = [place for place, until in self._blocked.items() if until > now]
+        return {place for place, until in self._blocked.items() if until > now}
+
+    async def _read(self, connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        blocked = sorted(self.blocked)
         self.metrics.relay_blocked.set(len(blocked))
         rows: list[asyncpg.Record] = await connection.fetch(
             sql.OUTBOX_READ, ROUND_ROWS_MAX, ROUND_BYTES_MAX, [t for t, _ in blocked], [p for _, p in blocked]

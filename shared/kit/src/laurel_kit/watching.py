@@ -64,18 +64,18 @@ class Watchdog:
     def __init__(self, reader: Reader[Any]) -> None:
         self._reader = reader
         self._ends: dict[tuple[str, int], int] = {}
-        self._answered_at = time.monotonic()
+        self.answered_at = time.monotonic()
 
     async def run(self) -> None:
-        self._answered_at = time.monotonic()
+        self.answered_at = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             answered = await self._ask()
             self._keep_metrics()
             if answered:
-                self._check_lanes(time.monotonic())
+                self.check(time.monotonic())
             else:
-                await self._check_broker()
+                await self.check_broker()
 
     async def ask_ends(self) -> dict[tuple[str, int], int]:
         """The ends, asked now; what was last known where the broker does not answer."""
@@ -99,10 +99,10 @@ class Watchdog:
             self._ends[tp.topic, tp.partition] = end
             if tp in self._reader.lanes:
                 self._reader.lanes[tp].end = end
-        self._answered_at = time.monotonic()
+        self.answered_at = time.monotonic()
         return True
 
-    def _check_lanes(self, now: float) -> None:
+    def check(self, now: float) -> None:
         for lane in self._reader.lanes.values():
             if not self._lag(lane):
                 lane.moved_at = now
@@ -115,15 +115,15 @@ class Watchdog:
         if now - self._reader.polled_at > STUCK_SECONDS_MAX:
             raise Stuck(f"Kafka has not been polled for {now - self._reader.polled_at:.0f} s")
 
-    async def _check_broker(self) -> None:
+    async def check_broker(self) -> None:
         """Our client gets no answer. If the broker is away, we wait; if it is there, our client is broken."""
         now = time.monotonic()
         for lane in self._reader.lanes.values():
             lane.moved_at = now
-        if now - self._answered_at < STUCK_SECONDS_MAX:
+        if now - self.answered_at < STUCK_SECONDS_MAX:
             return
         if await broker_answers(self._reader.kafka):
-            raise Stuck(f"the broker is there, but our client has had no answer for {now - self._answered_at:.0f} s")
+            raise Stuck(f"the broker is there, but our client has had no answer for {now - self.answered_at:.0f} s")
 
     def _lag(self, lane: Lane) -> int:
         """Records not applied yet. On a foreign topic the last offsets may hold no record at all: then the client has passed them."""
