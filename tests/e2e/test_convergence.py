@@ -8,6 +8,7 @@ its mark, a refund that is judged by what a service happens to know.
 from __future__ import annotations
 
 import sys
+from datetime import date
 
 import pytest
 
@@ -20,8 +21,8 @@ READERS = ("tier-svc", "points-svc", "campaign-svc")
 
 
 def story(households: int) -> list[Report]:
-    """Everything but spendings: those are decided once, by what was there."""
-    return history(some_baskets(households), 7, Mix(spend=0.0))
+    """Everything but spendings and expiry: what is spent or expired is decided once, by what was there (domain.md 3.1)."""
+    return history(some_baskets(households), 7, Mix(spend=0.0, close_every=7, close_until=date(2018, 1, 31)))
 
 
 def outcome(told: list[Report], stopped: str | None) -> dict[str, object]:
