@@ -28,6 +28,7 @@ class DoorDouble:
         self.fail_after: int | None = None  # every request beyond this one is answered 500
         self.lose_answers = 0  # so many requests take effect, and then the connection breaks
         self.leases: list[str] = []
+        self.dead_leases: set[str] = set()
         self.outcome_of: Callable[[dict[str, Any]], str] = lambda report: "accepted"
 
     def connect(self) -> MemberService:
@@ -85,7 +86,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self._answer(200, {})
+        lease = self.path.rpartition("/")[2]
+        if lease in self.door.dead_leases:
+            return self._answer(404, {"type": "no_such_lease", "title": "There is no such lease"})
+        self.door.leases.append(f"renewed {lease}")
+        return self._answer(200, {})
 
     def do_DELETE(self) -> None:
         self.door.leases.append("given back")

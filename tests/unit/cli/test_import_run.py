@@ -147,6 +147,15 @@ def test_the_lease_is_taken_first_and_given_back(door: DoorDouble) -> None:
     assert door.leases == ["taken", "given back"]
 
 
+def test_the_lease_of_a_killed_run_is_taken_over_or_replaced_when_it_has_died(door: DoorDouble) -> None:
+    with import_lease(door.connect(), "history", earlier="lease-0") as lease_id:
+        assert (lease_id, door.leases) == ("lease-0", ["renewed lease-0"])
+    door.leases.clear()
+    door.dead_leases.add("lease-0")
+    with import_lease(door.connect(), "history", earlier="lease-0") as lease_id:
+        assert (lease_id, door.leases) == ("lease-1", ["taken"])
+
+
 def refused(status: int, wait: float | None = None) -> Refused:
     return Refused("no", status, {"type": "busy"}, wait)
 

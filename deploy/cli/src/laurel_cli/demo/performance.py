@@ -41,6 +41,7 @@ class Bill(msgspec.Struct):
     original_dates: bool
     purchases: int = 0
     seconds: dict[str, float] = {}
+    lease_id: str | None = None
     finished: bool = False
 
 
@@ -121,10 +122,12 @@ def _import(
 ) -> Journal:
     """The programme and the year, under one lease, so that no day closes between them either."""
     identity = identity_of([services.member.url, bill.shift_days, bill.households, LANES])
-    with import_lease(services.another_door(), "demo"):
+    with import_lease(services.another_door(), "demo", bill.lease_id) as bill.lease_id:
+        BillFile(home).write(bill)
         with timed(bill, "programme"):
             _apply(services, wish.programme)
         journal = send(source, services, home=home, name=IMPORT_NAME, identity=identity, plan=Plan(LANES))
+    bill.lease_id = None
     bill.seconds["import"] = round(journal.seconds, 2)
     return journal
 

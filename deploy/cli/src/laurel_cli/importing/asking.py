@@ -67,11 +67,13 @@ def send(
     if restart or not continued:
         journal = Journal(name=name, identity=identity, positions=[0] * plan.lanes)
     what = f"importing {name}" if journal.acknowledged == 0 else f"importing the rest of {name}"
-    with (
-        import_lease(services.another_door(), name),
-        Bar(what, source.total, journal.acknowledged) as bar,
-    ):
-        return run_import(source, services.another_door, file=file, journal=journal, plan=plan, watcher=bar)
+    with import_lease(services.another_door(), name, journal.lease_id) as journal.lease_id:
+        file.write(journal)
+        with Bar(what, source.total, journal.acknowledged) as bar:
+            run_import(source, services.another_door, file=file, journal=journal, plan=plan, watcher=bar)
+    journal.lease_id = None
+    file.write(journal)
+    return journal
 
 
 def complete(asked: Asked, active: Active) -> Mapping:

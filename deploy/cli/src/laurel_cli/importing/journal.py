@@ -31,6 +31,7 @@ class Journal(msgspec.Struct):
     reasons: list[Reason] = []
     finished: bool = False
     seconds: float = 0.0  # spent sending, over all runs
+    lease_id: str | None = None  # of the run that wrote this; the next one takes it over
 
     @property
     def acknowledged(self) -> int:

@@ -14,23 +14,26 @@ RENEWED_EVERY_SECONDS = 20.0
 
 
 @contextmanager
-def import_lease(door: MemberService, name: str) -> Iterator[None]:
-    """No day closes by clock inside this block. `door` is a connection of the lease's own."""
-    lease = _Lease(door, name)
+def import_lease(door: MemberService, name: str, earlier: str | None = None) -> Iterator[str]:
+    """No day closes by clock inside this block. `door` is a connection of the lease's own; `earlier` is the lease of a run that was
+    killed, taken over so that it does not outlive this one. Gives the lease's id, for the next run to take over."""
+    lease = _Lease(door, name, earlier)
     lease.start()
     try:
-        yield
+        yield lease.id
     finally:
         lease.give_back()
 
 
 class _Lease(threading.Thread):
-    def __init__(self, door: MemberService, name: str) -> None:
+    def __init__(self, door: MemberService, name: str, earlier: str | None) -> None:
         super().__init__(name="import lease", daemon=True)
         self._door = door
         self._name = name
-        self._id = door.begin_import(name, LEASE_SECONDS)
         self._over = threading.Event()
+        self.id = earlier or door.begin_import(name, LEASE_SECONDS)
+        if earlier is not None:
+            self._renew()
 
     def run(self) -> None:
         while not self._over.wait(RENEWED_EVERY_SECONDS):
@@ -41,17 +44,17 @@ class _Lease(threading.Thread):
 
     def _renew(self) -> None:
         try:
-            self._door.renew_import(self._id, LEASE_SECONDS)
+            self._door.renew_import(self.id)
         except Refused as refused:
-            if refused.status not in {404, 409, 410}:
+            if refused.status != 404:
                 raise
-            self._id = self._door.begin_import(self._name, LEASE_SECONDS)
+            self.id = self._door.begin_import(self._name, LEASE_SECONDS)
 
     def give_back(self) -> None:
         self._over.set()
         self.join()
         try:
-            self._door.end_import(self._id)
+            self._door.end_import(self.id)
         except CommandError:
             pass  # it ends by itself
         finally:

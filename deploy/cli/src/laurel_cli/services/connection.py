@@ -116,9 +116,9 @@ class Connection:
         title = problem.get("title") or answer.reason_phrase
         detail = problem.get("detail")
         sentence = f"{self.service} refused {method} {path}: {title}"
-        if detail and detail != title:
+        if detail and str(detail).casefold() != str(title).casefold():
             sentence += f": {detail}"
-        for further in ("problems", "errors"):  # what a validation found, one by one
+        for further in ("problems", "errors", "imports"):  # what was found, one by one
             if problem.get(further):
                 sentence += "".join(f"\n  {one}" for one in problem[further])
         wait = answer.headers.get("retry-after", "")

@@ -97,8 +97,8 @@ class MemberService(Speaking):
         """Take the lease under which no day closes by clock; it ends by itself after `ttl_seconds` unless renewed."""
         return str(self._at.post("/v1/imports", {"name": name, "ttl_seconds": ttl_seconds})["lease_id"])
 
-    def renew_import(self, lease_id: str, ttl_seconds: int) -> None:
-        self._at.put(f"/v1/imports/{lease_id}", {"ttl_seconds": ttl_seconds})
+    def renew_import(self, lease_id: str) -> None:
+        self._at.put(f"/v1/imports/{lease_id}", {})
 
     def end_import(self, lease_id: str) -> None:
         self._at.delete(f"/v1/imports/{lease_id}")
