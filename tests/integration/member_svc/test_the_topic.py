@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from laurel_kit.applying import Applier
+from laurel_kit.dead_letters import DeadLetters
 from laurel_kit.hearing import Hold, RawRecord
 from member_svc.consumer import CHANNELS, LISTENS_TO
+from member_svc.handlers.expire_waiting import expire_waiting
+from member_svc.handlers.open_source import open_source
 from tests.integration.member_svc.world import World
 
 
@@ -86,3 +90,53 @@ async def test_both_entrances_are_one_door(world: World) -> None:
     await applier_of(world).apply(records(report, world.purchase("o-1", 500)))
     assert await world.value("SELECT count(*) FROM activity") == 1
     assert await world.value("SELECT count(*) FROM dead_letter") == 0
+
+
+async def test_a_broken_source_is_shut_and_the_others_go_on(world: World) -> None:
+    applier = applier_of(world)
+    bad = [world.sign_in(source="broken", time="2019-01-01T00:00:00Z") for _ in range(51)]
+    await applier.apply(records(*bad))
+    good = [world.sign_in("1", source="broken"), world.sign_in("2")]
+    await applier.apply(records(*good, at=51))
+    dead = await world.rows("SELECT reason, count(*) AS times FROM dead_letter GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in dead] == [("from_the_future", 51), ("source_shut", 1)]
+    assert await world.value("SELECT count(*) FROM activity") == 1
+    await world.change(lambda store: open_source("broken", store))
+    letter = await world.value("SELECT id FROM dead_letter WHERE reason = 'source_shut'")
+    assert (await DeadLetters(applier).replay(letter)).replayed == 1
+    assert await world.value("SELECT count(*) FROM activity") == 2
+
+
+async def test_five_percent_of_a_thousand_are_borne(world: World) -> None:
+    for batch in range(4):
+        reports = [
+            world.sign_in(f"{batch}-{n}", time="2019-01-01T00:00:00Z" if n % 20 == 0 else "2018-01-09T00:00:00Z")
+            for n in range(500)
+        ]
+        await applier_of(world).apply(records(*reports, at=500 * batch))
+    (row,) = await world.rows("SELECT source, reports, bad, shut_at FROM channel_source")
+    assert tuple(row) == ("pos/1", 1000, 50, None)
+
+
+async def test_refusals_of_the_business_shut_nobody(world: World) -> None:
+    await applier_of(world).apply(records(*(world.purchase(f"o-{n}", phone=None) for n in range(100))))
+    assert await world.value("SELECT bad FROM channel_source") == 0
+
+
+async def test_a_dead_letter_is_reported_again_and_gets_the_next_number(world: World) -> None:
+    """Also one that stood at no offset: its order came after thirty days."""
+    await world.take(world.refund("o-1", "r-1", 100))
+    world.now += timedelta(days=30)
+    await world.change(expire_waiting)
+    await world.take(world.purchase("o-1", 500))
+    letter = await world.value("SELECT id FROM dead_letter")
+    assert (await DeadLetters(applier_of(world)).replay(letter)).replayed == 1
+    assert [event.memberseq for event in await world.said() if event.subject] == [1, 2]
+
+
+async def test_a_conflict_that_is_replayed_stays_one_dead_letter(world: World) -> None:
+    await world.take(world.purchase("o-1", 500), world.purchase("o-1", 600))
+    letter = await world.value("SELECT id FROM dead_letter")
+    report = await DeadLetters(applier_of(world)).replay(letter)
+    assert (report.replayed, report.stopped_at) == (0, letter)
+    assert [tuple(row) for row in await world.rows("SELECT attempts, state FROM dead_letter")] == [(2, "open")]

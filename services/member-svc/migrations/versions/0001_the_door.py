@@ -154,6 +154,16 @@ CREATE TABLE import_lease (
 )
 """
 
+# Channels on the topic: reports and bad ones since the window began. A shut one is heard again when staff open it.
+CHANNEL_SOURCE = """
+CREATE TABLE channel_source (
+  source text PRIMARY KEY,
+  reports bigint NOT NULL,
+  bad bigint NOT NULL,
+  shut_at timestamptz
+) WITH (fillfactor = 50)
+"""
+
 # One row, one read. What others have said about a member last, and how far we have heard each of them.
 MEMBER_STATUS = """
 CREATE TABLE member_status (
@@ -194,6 +204,7 @@ TABLES = (
     ACTIVATION,
     DAY_CLOSING,
     IMPORT_LEASE,
+    CHANNEL_SOURCE,
     MEMBER_STATUS,
 )
 

@@ -21,7 +21,7 @@ from laurel_kit.replay import read_topic
 from laurel_kit.service import Service
 from laurel_kit.telemetry import KitMetrics
 from member_svc import config, jobs
-from member_svc.api import activities, days, members, programmes, status
+from member_svc.api import activities, days, members, programmes, sources, status
 from member_svc.api.access import Access
 from member_svc.consumer import CHANNELS, LISTENS_TO
 from member_svc.handlers.adopt_log import adopt_log
@@ -89,6 +89,7 @@ def build(env: Mapping[str, str]) -> Service:
             members.router(access),
             days.router(access, metrics),
             programmes.router(access),
+            sources.router(access),
         ],
         reader=reader,
         relay=Relay(database, kafka, metrics=kit_metrics),

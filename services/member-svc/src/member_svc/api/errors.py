@@ -20,6 +20,7 @@ STATUS_AND_TITLE: dict[str, tuple[int, str]] = {
     refusals.DAY_PASSED: (409, "A later day is closed already"),
     refusals.IMPORT_RUNS: (409, "While history is imported no day closes"),
     refusals.NO_SUCH_LEASE: (404, "There is no such lease"),
+    refusals.NO_SUCH_SOURCE: (404, "There is no such source"),
     refusals.NO_SUCH_MEMBER: (404, "There is no such member"),
     refusals.TWO_MEMBERS: (409, "The identifiers belong to different members"),
     refusals.ERASED: (409, "The member has been erased"),

@@ -25,10 +25,20 @@ ERASED_MEMBER = "erased_member"
 IDENTIFIER_OF_ANOTHER = "identifier_of_another_member"
 UNKNOWN_LINE = "unknown_line"
 ABOVE_WHAT_IS_LEFT = "above_what_is_left"
+SOURCE_SHUT = "source_shut"  # too much of what this source says on the topic is bad
 # Why a report conflicts.
 CONTENT_DIFFERS = "content_differs"
 # Why a waiting report is given up.
 ORDER_NEVER_CAME = "order_never_came"
+
+
+# What only a broken producer says. Business refusals and conflicts are not bad: they happen to good channels.
+BAD = frozenset(
+    {
+        UNDECODABLE, INVALID, TOO_LARGE, UNKNOWN_TYPE, FROM_THE_FUTURE, WRONG_SUM, WRONG_CURRENCY, REPEATED_LINE,
+        NOTHING_REFUNDED, NOTHING_REVIEWED,
+    }
+)  # fmt: skip
 
 
 @dataclass(slots=True)

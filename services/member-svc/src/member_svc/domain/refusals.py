@@ -16,6 +16,7 @@ AHEAD_OF_THE_CLOCK = "ahead_of_the_clock"
 NO_DAY_BEGINS = "no_day_begins_then"
 DAY_PASSED = "a_later_day_is_closed"
 IMPORT_RUNS = "import_runs"  # end the import, or let its lease die
+NO_SUCH_SOURCE = "no_such_source"
 NO_SUCH_LEASE = "no_such_lease"
 NO_SUCH_MEMBER = "no_such_member"
 TWO_MEMBERS = "identifiers_of_two_members"  # a merge is for staff to decide

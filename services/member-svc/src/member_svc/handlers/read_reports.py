@@ -36,6 +36,7 @@ class _Named(msgspec.Struct):
     """As much of a report as names it."""
 
     id: str = ""
+    source: str = ""
 
 
 _carrier = msgspec.json.Decoder(_Carrier)
@@ -118,6 +119,14 @@ def document_of(report: Report) -> bytes:
     """The report as it was reported, to be kept until its order comes or as a dead letter."""
     document = report.document
     return document if isinstance(document, bytes) else msgspec.json.encode(document)
+
+
+def source_of(document: bytes) -> str:
+    """The channel that a report names, as far as it can be read; empty when it names none."""
+    try:
+        return _named.decode(document).source.replace("\0", "")
+    except _UNREADABLE:
+        return ""
 
 
 def _check_count(count: int) -> None:

@@ -17,6 +17,7 @@ from member_svc.store.directory import Directory
 from member_svc.store.identities import Identities
 from member_svc.store.orders import Orders
 from member_svc.store.programmes import Programmes
+from member_svc.store.sources import Sources
 from member_svc.store.status import Statuses
 from member_svc.store.stream import Stream
 
@@ -50,6 +51,7 @@ class MemberStore:
         self.days = Days(tx)
         self.statuses = Statuses(tx)
         self.directory = Directory(tx)
+        self.sources = Sources(tx)
         self._tx = tx
         self._metrics = metrics
 
