@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -102,28 +103,33 @@ def entry_in_words(entry: Entry, lens: Lens) -> str:
 
 def formula(why: Why, lens: Lens) -> str:
     """An order's points as they were computed: Σ left × rate, × multiplier, rounded down once, clipped."""
-    unit = Decimal(why["minor_units"])
     parts = [part for part in why["parts"] if not part.get("excluded")]
     excluded = sum(part["left_minor"] for part in why["parts"] if part.get("excluded"))
     terms = [f"{lens.amount(part['left_minor'])} × {part['rate']}" for part in parts]
-    total = sum((Decimal(part["left_minor"]) * Decimal(part["rate"]) for part in parts), Decimal(0)) / unit
     words = terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
+    total = sum((part["left_minor"] * Fraction(part["rate"]) for part in parts), Fraction(0)) / why["minor_units"]
     if why.get("unallocated_minor"):
-        left = sum(part["left_minor"] for part in why["parts"])
-        share = Decimal(left - why["unallocated_minor"]) / Decimal(left or 1)
-        total *= share
-        words += f" × {lens.amount(left - why['unallocated_minor'])} ÷ {lens.amount(left)}"
-    multiplier = Decimal(why["multiplier"])
-    total *= multiplier
-    points = why["points"]
-    words += f" × {why['multiplier']} ({lens.tier(why['tier'])})"
-    exact = f"{total.normalize():f}" if total == total.quantize(Decimal("0.000001")) else f"{total:.6f}…"
-    words += f" = {exact}, rounded down {int(total):,}" if exact != str(points) else f" = {points:,}"
-    if why.get("points_max_per_order") is not None and points < int(total):
+        before = sum(part["left_minor"] for part in why["parts"])
+        after = before - why["unallocated_minor"]
+        total *= Fraction(after, before or 1)
+        words += f" × {lens.amount(after)} ÷ {lens.amount(before)}"
+    total *= Fraction(why["multiplier"])
+    words += f" × {why['multiplier']} ({lens.tier(why['tier'])}) = {_decimal(total)}"
+    points, whole = why["points"], int(total)
+    if total != whole:
+        words += f", rounded down {whole:,}"
+    if why.get("points_max_per_order") is not None and points < whole:
         words += f", at most {why['points_max_per_order']:,} an order: {points:,}"
     if excluded:
         words += f" ({lens.amount(excluded)} do not qualify)"
     return words
+
+
+def _decimal(value: Fraction) -> str:
+    """A fraction as a decimal, to six places at most."""
+    scaled = value * 10**6
+    text = f"{Decimal(int(scaled)).scaleb(-6).normalize():,f}"
+    return text if scaled.denominator == 1 else f"{text}…"
 
 
 def _purchase(entry: Entry, why: Why, lens: Lens) -> str:
