@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from campaign_svc.domain.conditions import Value
 
@@ -35,8 +35,7 @@ class OrderFigures(Protocol):
     def category_left_minor(self, category: str) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """What is known when something may fire a campaign. `data` is the event's own shape; `order` is None without one;
     `orders_count` counts the member's purchases by number, this one included."""
 

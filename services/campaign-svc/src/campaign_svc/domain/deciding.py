@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from campaign_svc.domain.awards import (
@@ -52,8 +52,7 @@ class Activity(Protocol):
     def data(self) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(NamedTuple):
     """These campaigns' trees hold on this occasion."""
 
     occasion: Occasion
@@ -62,8 +61,7 @@ class Fired:
     campaigns: Sequence[Campaign]
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedAgain:
+class JudgedAgain(NamedTuple):
     """What this occasion caused is judged again, with these facts, because of a later cause."""
 
     occasion: Occasion

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from campaign_svc.domain.awards import Award, Occasion
+from campaign_svc.domain.awards import GRANTED, Award, Occasion
 from campaign_svc.domain.deciding import CauseKey, LimitKey, Settled
 from campaign_svc.domain.programme import Ruleset
 from campaign_svc.domain.standings import Member
@@ -32,8 +32,8 @@ class CampaignStore:
         self._on_settled = settled
 
     async def lock_members(self, partitions: Mapping[UUID, int]) -> dict[UUID, Member]:
-        """Lock these members, ascending, and read them; those never seen are made, in the partition their record came from."""
-        ids = sorted(partitions)
+        """Lock these members, ascending (the statements sort), and read them; those never seen are made, where their record came from."""
+        ids = list(partitions)
         members = await self._lock(ids)
         if len(members) < len(ids):
             new = [member_id for member_id in ids if member_id not in members]
@@ -60,7 +60,7 @@ class CampaignStore:
 
     async def orders(self, wanted: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], Occasion]:
         """The orders that these (member, order id) name, as far as they are known."""
-        keys = sorted(set(wanted))
+        keys = list(set(wanted))
         if not keys:
             return {}
         found = await self._tx.run(
@@ -74,7 +74,7 @@ class CampaignStore:
 
     async def grants_of(self, wanted: Iterable[tuple[UUID, str]]) -> dict[LimitKey, int]:
         """How often each campaign has been granted to each member: at each tier, and (tier None) in all."""
-        pairs = sorted(wanted)
+        pairs = list(wanted)
         counts: dict[LimitKey, int] = {}
         if pairs:
             found = await self._tx.run(
@@ -88,12 +88,12 @@ class CampaignStore:
 
     async def awards_of(self, occasions: Iterable[Occasion]) -> dict[CauseKey, list[Award]]:
         """The awards that stand of these occasions."""
-        keys = sorted(
+        keys = list(
             {
                 (o.member_id, campaign, o.cause, o.number)
                 for o in occasions
                 for campaign, outcome in o.outcomes.items()
-                if outcome == "granted"
+                if outcome == GRANTED
             }
         )
         awards: dict[CauseKey, list[Award]] = {}
