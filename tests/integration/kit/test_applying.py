@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from laurel_contracts.envelope import encode
 from laurel_kit import sql
 from laurel_kit.applying import BEHIND, DEAD_LETTERS_MAX
 from laurel_kit.failures import Gap, Stale, Verdict
-from laurel_kit.hearing import BrokenNumbers, RawRecord, Span, hears
+from laurel_kit.hearing import BrokenNumbers, Heard, RawRecord, Span, hears
 from laurel_kit.isolating import apply_isolating
 from laurel_kit.postgres import Database
 
-from .toy import GROUP, HEARD, Toy, applier, headers, record
+from .toy import GROUP, HEARD, Toy, ToyStore, applier, headers, record, said
 
 ANNA, BERT = UUID(int=1), UUID(int=2)
 
 
-async def rows(database: Database, statement: str) -> list[tuple]:
+async def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
     async with database.reading() as tx:
         return [tuple(row) for row in await tx.run(text(statement))]
 
@@ -31,10 +34,10 @@ async def tallies(database: Database) -> dict[UUID, tuple[int, int]]:
 
 async def cursor(database: Database, partition: int = 0) -> int:
     found = await rows(database, f"SELECT next_offset FROM consumer_cursor WHERE partition = {partition}")
-    return found[0][0]
+    return int(found[0][0])
 
 
-async def dead(database: Database) -> list[tuple]:
+async def dead(database: Database) -> list[tuple[Any, ...]]:
     return await rows(database, "SELECT at_offset, reason, state FROM dead_letter ORDER BY at_offset")
 
 
@@ -42,8 +45,8 @@ async def test_state_cursor_and_outbox_move_in_one_transaction(database: Databas
     await applier(database, Toy()).apply([record(ANNA, 1, 0), record(BERT, 1, 1), record(ANNA, 2, 2)])
     assert await tallies(database) == {ANNA: (2, 2), BERT: (1, 1)}
     assert await cursor(database) == 3
-    said = await rows(database, "SELECT key, number FROM outbox ORDER BY id")
-    assert said == [(ANNA.bytes, 1), (BERT.bytes, 1), (ANNA.bytes, 2)]  # in call order
+    told = await rows(database, "SELECT key, number FROM outbox ORDER BY id")
+    assert told == [(ANNA.bytes, 1), (BERT.bytes, 1), (ANNA.bytes, 2)]  # in call order
 
 
 async def test_a_batch_that_does_not_begin_at_the_cursor_is_stale_and_has_no_effect(database: Database) -> None:
@@ -82,7 +85,7 @@ async def test_several_lanes_go_into_one_transaction_and_each_is_compared(databa
 async def test_handlers_run_in_the_order_of_listens_to_with_all_records_of_their_topic(database: Database) -> None:
     seen: list[tuple[str, list[tuple[int, int]], list[Span]]] = []
 
-    async def note(batch, store) -> None:
+    async def note(batch: Sequence[Heard], store: ToyStore) -> None:
         seen.append((batch[0].topic, [(one.partition, one.offset) for one in batch], list(store.tx.spans)))
 
     heart = applier(database, Toy())
@@ -126,7 +129,7 @@ async def test_an_unreadable_record_is_set_aside_and_its_neighbours_are_applied(
 
 
 async def test_an_invalid_record_says_where_it_is_wrong(database: Database) -> None:
-    wrong = record(ANNA, 1, 0).value.replace(b'"good"', b"7")
+    wrong = encode(said(ANNA, 1, "good")).replace(b'"good"', b"7")
     await applier(database, Toy()).apply([record(ANNA, 1, 0, value=wrong)])
     assert "$.data.channel" in (await rows(database, "SELECT detail FROM dead_letter"))[0][0]
 

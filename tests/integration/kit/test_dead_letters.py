@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from laurel_kit.applying import Applier
 from laurel_kit.dead_letters import DeadLetters, NotReplayable
+from laurel_kit.hearing import Heard, RawRecord
 from laurel_kit.isolating import apply_isolating
 from laurel_kit.postgres import Database
 
@@ -23,7 +25,7 @@ async def parked(database: Database) -> list[bytes]:
     return [key for (key,) in await rows(database, "SELECT key FROM parked_key")]
 
 
-async def lane(heart: Applier[ToyStore], *records) -> None:
+async def lane(heart: Applier[ToyStore], *records: RawRecord) -> None:
     await apply_isolating(heart, {(HEARD, 0): (records[0].offset, list(records))})
 
 
@@ -32,8 +34,8 @@ class Mended(Toy):
 
     broken = True
 
-    async def add_up(self, batch, store) -> None:
-        if self.broken and any(h.event.data.channel == "defect" for h in batch):
+    async def add_up(self, batch: Sequence[Heard], store: ToyStore) -> None:
+        if self.broken and any(heard.event.data.channel == "defect" for heard in batch):
             raise ValueError("a defect")
         await super().add_up(batch, store)
 

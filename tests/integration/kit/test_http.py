@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
@@ -58,10 +58,10 @@ async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def problem(answer: httpx.Response, status: int, type_: str) -> dict:
+def problem(answer: httpx.Response, status: int, type_: str) -> dict[str, Any]:
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    document = answer.json()
+    document: dict[str, Any] = answer.json()
     assert (document["status"], document["type"]) == (status, type_)
     assert document["request_id"] == answer.headers["x-request-id"]
     return document

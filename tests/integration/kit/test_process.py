@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -68,10 +69,11 @@ class Process:
     async def settled(self, records: int) -> bool:
         async with httpx.AsyncClient(trust_env=False) as client:
             try:
-                progress = (await client.get(f"{self.url}/progress")).json()
+                progress: dict[str, Any] = (await client.get(f"{self.url}/progress")).json()
             except (httpx.HTTPError, ValueError):
                 return False
-        return sum(c["next_offset"] for c in progress.get("cursors", ())) == records and progress["outbox_rows"] == 0
+        applied = sum(cursor["next_offset"] for cursor in progress.get("cursors", ()))
+        return bool(applied == records and progress["outbox_rows"] == 0)
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -28,7 +30,7 @@ from .toy_kafka import PARTITIONS, first_times, fresh_topics, journey, produce, 
 
 
 @asynccontextmanager
-async def running(*parts: Reader | Relay) -> AsyncIterator[None]:
+async def running(*parts: Reader[Any] | Relay) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for part in parts:
@@ -39,7 +41,7 @@ async def running(*parts: Reader | Relay) -> AsyncIterator[None]:
             stop.set()
 
 
-def reader(database: Database, bootstrap: str, toy: Toy | None = None, **options) -> Reader[ToyStore]:
+def reader(database: Database, bootstrap: str, toy: Toy | None = None, **options: Any) -> Reader[ToyStore]:
     toy = toy or Toy()
     return Reader(
         database, group=GROUP, listens_to=(hears(HEARD, toy.add_up, MemberSignedIn),), open_store=ToyStore, kafka=bootstrap,
@@ -55,7 +57,7 @@ async def outbox_empty(database: Database) -> bool:
     return (await rows(database, "SELECT count(*) FROM outbox")) == [(0,)]
 
 
-def lanes_in(reader: Reader, state: str) -> Sequence[str]:
+def lanes_in(reader: Reader[Any], state: str) -> Sequence[str]:
     return [lane["reason"] for lane in reader.lane_reports() if lane["state"] == state]
 
 
@@ -100,7 +102,7 @@ async def test_a_hard_gate_keeps_a_lane_behind_its_mark_and_says_so(database: Da
         for mark in (4, 10):
             async with database.transaction() as tx:
                 tx.move_mark(HEARD, 0, mark)
-            await until(lambda mark=mark: applied(database, mark), 10)
+            await until(partial(applied, database, mark), 10)
     assert await tallies(database) == {UUID(int=1): (10, 10)}
 
 
@@ -198,7 +200,7 @@ async def test_sessions_of_the_database_that_die_are_survived(
     assert await rows(database, "SELECT count(*) FROM dead_letter") == [(0,)]
 
 
-async def _quietly(asked) -> bool:
+async def _quietly(asked: Awaitable[bool]) -> bool:
     try:
         return await asked
     except (OSError, SQLAlchemyError):

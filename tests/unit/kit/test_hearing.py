@@ -103,7 +103,8 @@ def test_a_header_that_contradicts_the_body_is_invalid() -> None:
 def test_a_raw_hearing_gets_the_bytes_as_they_are() -> None:
     heard = Decoding().raw(raw(b"{nonsense", number=b"x"))
     assert isinstance(heard, Heard)
-    assert (heard.value, heard.event, heard.number) == (b"{nonsense", None, None)
+    nothing: object = None
+    assert [heard.value, heard.event, heard.number] == [b"{nonsense", nothing, nothing]
 
 
 def test_a_line_of_listens_to_names_topic_handler_and_types() -> None:

@@ -17,8 +17,8 @@ def records(*offsets: int) -> list[RawRecord]:
     return [RawRecord(TOPIC, 0, offset, None, b"") for offset in offsets]
 
 
-def lane(next_offset: int = 0, partition: int = 0, moved_at: float = 0.0, **more: bool) -> Lane:
-    return Lane(TOPIC, partition, next_offset, moved_at, **more)
+def lane(next_offset: int = 0, partition: int = 0, moved_at: float = 0.0, holes_allowed: bool = False) -> Lane:
+    return Lane(TOPIC, partition, next_offset, moved_at, holes_allowed=holes_allowed)
 
 
 class Clock:
