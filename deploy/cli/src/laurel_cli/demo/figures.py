@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,8 @@ from laurel_cli.importing.journal import Journal
 from laurel_cli.services import Services
 
 BEST = 5
+Entry = dict[str, Any]
+Statement = tuple[dict[str, Any], list[Entry]]  # a member's row and his entries, newest first
 ENTRIES_SEARCHED = 1000  # of each of the best members: their whole year and more
 
 
@@ -77,32 +79,40 @@ def gather(services: Services, bill: Bill, journal: Journal, setup_seconds: floa
 
 
 def _worth_explaining(services: Services, best: list[dict[str, Any]]) -> Iterator[Explained]:
-    """A purchase with a multiplier, an order that was rated again or lifted its member, and an award."""
-    for row in best:
-        member_id, name = UUID(row["member_id"]), row["external_id"] or row["member_id"]
-        entries = services.points.statement(member_id, ENTRIES_SEARCHED)
-        multiplied = _first(entries, lambda e: e["kind"] == "earned" and e["why"].get("multiplier", "1") != "1")
-        awarded = _first(entries, lambda e: e["kind"] == "awarded")
-        if multiplied is None or awarded is None:
-            continue
-        yield Explained("A purchase with its tier's multiplier", name, multiplied)
-        again = _first(entries, lambda e: e["kind"] == "rated_again")
-        if again is not None:
-            yield Explained("An order rated again, when its standing became known", name, again)
-        else:
-            yield from _lifting(services, member_id, name, entries)
-        yield Explained("An award of a campaign", name, awarded)
-        return
+    """A purchase with its tier's multiplier, the order that lifted its member (or one rated again), and an award; each of the best
+    member who has one. Where orders were quicker than standings, the multiplier came by rating again."""
+    statements = [(row, services.points.statement(UUID(row["member_id"]), ENTRIES_SEARCHED)) for row in best]
+    yield from _first("A purchase with its tier's multiplier", statements, _is_multiplied)
+    lifting = next(_lifting(services, statements), None)
+    if lifting is not None:
+        yield lifting
+    else:
+        again = "An order rated again, when its standing became known"
+        yield from _first(again, statements, lambda entry: entry["kind"] == "rated_again")
+    yield from _first("An award of a campaign", statements, lambda entry: entry["kind"] == "awarded")
 
 
-def _lifting(services: Services, member_id: UUID, name: str, entries: list[dict[str, Any]]) -> Iterator[Explained]:
-    raised = [fact for fact in services.tier.standing_history(member_id) if fact["kind"] == "raised"]
-    for fact in reversed(raised):
-        found = _first(entries, lambda e, cause=fact["cause"]: e["cause"] == cause and e["kind"] == "earned")
-        if found is not None:
-            yield Explained("The order that lifted its member still earns at the tier before", name, found, fact)
-            return
+def _is_multiplied(entry: Entry) -> bool:
+    return entry["kind"] in {"earned", "rated_again"} and entry["why"].get("multiplier", "1") != "1"
 
 
-def _first(entries: list[dict[str, Any]], wanted: Any) -> dict[str, Any] | None:
-    return next((entry for entry in entries if wanted(entry)), None)
+def _first(title: str, statements: Sequence[Statement], wanted: Callable[[Entry], bool]) -> Iterator[Explained]:
+    """The first entry wanted, newest first, best member first; nothing when there is none."""
+    for row, entries in statements:
+        for entry in entries:
+            if wanted(entry):
+                yield Explained(title, _name(row), entry)
+                return
+
+
+def _lifting(services: Services, statements: Sequence[Statement]) -> Iterator[Explained]:
+    for row, entries in statements:
+        earned = {entry["cause"]: entry for entry in entries if entry["kind"] == "earned"}
+        for fact in reversed(services.tier.standing_history(UUID(row["member_id"]))):
+            if fact["kind"] == "raised" and fact["cause"] in earned:
+                title = "The order that lifted its member still earns at the tier before"
+                yield Explained(title, _name(row), earned[fact["cause"]], fact)
+
+
+def _name(row: dict[str, Any]) -> str:
+    return str(row["external_id"] or row["member_id"])
