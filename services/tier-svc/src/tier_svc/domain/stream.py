@@ -58,8 +58,8 @@ class Stream:
     """A member. What is stored comes in by the constructor; what the batch changes is read off the attributes afterwards."""
 
     __slots__ = (
-        "born_as_of", "changed", "clock", "deeds", "ends", "facts", "is_new", "last_end", "last_seq", "member_id", "orders", "ordinal",
-        "partition", "past", "path", "purchases", "standing", "sums", "touched", "undone_from",
+        "_moved_before", "_stored", "born_as_of", "changed", "clock", "deeds", "ends", "facts", "is_new", "last_end", "last_seq",
+        "member_id", "orders", "ordinal", "partition", "past", "path", "purchases", "standing", "sums", "touched", "undone_from",
     )  # fmt: skip
 
     def __init__(
@@ -84,7 +84,8 @@ class Stream:
         self.clock = clock
         # The last day that had been closed when the stream began: it does not move this member.
         self.born_as_of = born_as_of
-        self.standing = standing
+        self.standing = self._stored = standing
+        self._moved_before = not is_new and clock is not None
         self.ordinal = ordinal
         self.last_end = last_end
         self.sums = sums
@@ -101,6 +102,11 @@ class Stream:
         self.ends: list[PeriodEnd] = []
         self.path: dict[datetime, str] = {}  # from when on which tier was held, as corrected
         self.undone_from: datetime | None = None  # stored ends and path from here on are replaced
+
+    @property
+    def only_moved(self) -> bool:
+        """Whether the stored member stands as before: only his number, clock and sums have moved."""
+        return self.standing is self._stored and self._moved_before
 
     # what is fed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 
@@ -30,15 +31,18 @@ async def save(tx: Transaction, streams: Sequence[Stream]) -> None:
 
 
 async def _members(tx: Transaction, streams: Sequence[Stream]) -> None:
-    standings = [stream.standing for stream in streams]
-    sums = [stream.sums for stream in streams]
+    moved = [stream for stream in streams if stream.only_moved]
+    if moved:
+        await tx.run(sql.MEMBERS_MOVE, **_moves(moved))
+    changed = [stream for stream in streams if not stream.only_moved]
+    if not changed:
+        return
+    standings = [stream.standing for stream in changed]
     await tx.run(
         sql.MEMBERS_SAVE,
-        ids=[stream.member_id for stream in streams],
-        partitions=[stream.partition for stream in streams],
-        last_seqs=[stream.last_seq for stream in streams],
-        clocks=[stream.clock for stream in streams],
-        born_as_ofs=[stream.born_as_of for stream in streams],
+        **_moves(changed),
+        partitions=[stream.partition for stream in changed],
+        born_as_ofs=[stream.born_as_of for stream in changed],
         tiers=[each.tier for each in standings],
         sinces=[each.since for each in standings],
         untils=[each.until for each in standings],
@@ -46,15 +50,26 @@ async def _members(tx: Transaction, streams: Sequence[Stream]) -> None:
         restarts=[each.restart for each in standings],
         decided_ons=[each.decided_on for each in standings],
         restarts_before=[each.restart_before for each in standings],
-        last_ends=[stream.last_end for stream in streams],
-        ordinals=[stream.ordinal for stream in streams],
-        as_ofs=[None if each.as_of is None else date.fromordinal(each.as_of) for each in sums],
-        gauged_bys=[each.gauged_by for each in sums],
-        spend_totals=[each.values[SPEND_TOTAL] for each in sums],
-        largest_orders=[each.values[LARGEST_ORDER] for each in sums],
-        growth_totals=[each.values[GROWTH_TOTAL] for each in sums],
-        windows=["{" + ",".join(map(str, each.values[len(TOTALS) :])) + "}" for each in sums],
+        last_ends=[stream.last_end for stream in changed],
+        ordinals=[stream.ordinal for stream in changed],
     )
+
+
+def _moves(streams: Sequence[Stream]) -> dict[str, list[Any]]:
+    """What moves with every activity."""
+    sums = [stream.sums for stream in streams]
+    values = [each.values for each in sums]
+    return {
+        "ids": [stream.member_id for stream in streams],
+        "last_seqs": [stream.last_seq for stream in streams],
+        "clocks": [stream.clock for stream in streams],
+        "as_ofs": [None if each.as_of is None else date.fromordinal(each.as_of) for each in sums],
+        "gauged_bys": [each.gauged_by for each in sums],
+        "spend_totals": [each[SPEND_TOTAL] for each in values],
+        "largest_orders": [each[LARGEST_ORDER] for each in values],
+        "growth_totals": [each[GROWTH_TOTAL] for each in values],
+        "windows": ["{" + ",".join(map(str, each[len(TOTALS) :])) + "}" for each in values],
+    }
 
 
 async def _purchases(tx: Transaction, streams: Sequence[Stream]) -> None:
@@ -70,20 +85,13 @@ async def _purchases(tx: Transaction, streams: Sequence[Stream]) -> None:
             days=[date.fromordinal(order.day) for order in orders],
             clocks=[order.clock for order in orders],
             amounts=[order.amount for order in orders],
-            lefts=[order.left for order in orders],
-            left_qualifyings=[order.left_qualifying for order in orders],
-            unallocateds=[order.unallocated for order in orders],
+            qualifyings=[order.left_qualifying for order in orders],
             not_qualifyings=[
                 _json(order.not_qualifying).decode() if order.not_qualifying else None for order in orders
             ],
         )
-    new = {(member_id, order.seq) for member_id, order in bought} if bought else set()
-    changed = [
-        (stream.member_id, order)
-        for stream in streams
-        for order in stream.changed.values()
-        if (stream.member_id, order.seq) not in new
-    ]
+    # Also those bought in this batch: the statement above knows nothing of refunds.
+    changed = [(stream.member_id, order) for stream in streams for order in stream.changed.values()]
     if changed:
         await tx.run(
             sql.PURCHASES_CHANGE,

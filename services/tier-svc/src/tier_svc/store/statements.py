@@ -51,7 +51,19 @@ SELECT member_id, at, tier, since, held_since, restart_at, decided_on, restart_b
 FROM period_end WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id, at
 """)
 
-# Where the members of a batch stand after it.
+# Members whose standing has not changed: only the stream and the sums move on. Most of every batch, so it carries little.
+MEMBERS_MOVE = text("""
+UPDATE member m SET last_seq = moved.last_seq, clock = moved.clock, as_of = moved.as_of, gauged_by = moved.gauged_by,
+                    spend_total = moved.spend_total, largest_order = moved.largest_order, growth_total = moved.growth_total,
+                    windows = CAST(moved.windows AS bigint[])
+FROM unnest(CAST(:ids AS uuid[]), CAST(:last_seqs AS bigint[]), CAST(:clocks AS timestamptz[]), CAST(:as_ofs AS date[]),
+            CAST(:gauged_bys AS integer[]), CAST(:spend_totals AS bigint[]), CAST(:largest_orders AS bigint[]),
+            CAST(:growth_totals AS bigint[]), CAST(:windows AS text[]))
+  AS moved(member_id, last_seq, clock, as_of, gauged_by, spend_total, largest_order, growth_total, windows)
+WHERE m.member_id = moved.member_id
+""")
+
+# New members, and where those of a batch stand after it whose standing has changed.
 MEMBERS_SAVE = text("""
 INSERT INTO member (member_id, partition, last_seq, clock, born_as_of, tier, since, until, held_since, restart_at, decided_on,
                     restart_before, last_end, ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, windows)
@@ -80,15 +92,15 @@ INSERT INTO member (member_id, partition, last_seq) VALUES (:member_id, -1, :num
 ON CONFLICT (member_id) DO UPDATE SET last_seq = excluded.last_seq WHERE member.last_seq < excluded.last_seq
 """)
 
-# New orders.
+# New orders, of which everything is left.
 PURCHASES_ADD = text("""
 INSERT INTO purchase (member_id, seq, order_id, time, day, clock, amount_minor, left_minor, left_qualifying_minor,
                       unallocated_minor, not_qualifying)
-SELECT member_id, seq, order_id, time, day, clock, amount, "left", left_qualifying, unallocated, CAST(not_qualifying AS jsonb)
+SELECT member_id, seq, order_id, time, day, clock, amount, amount, qualifying, 0, CAST(not_qualifying AS jsonb)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS bigint[]), CAST(:orders AS text[]), CAST(:times AS timestamptz[]),
-            CAST(:days AS date[]), CAST(:clocks AS timestamptz[]), CAST(:amounts AS bigint[]), CAST(:lefts AS bigint[]),
-            CAST(:left_qualifyings AS bigint[]), CAST(:unallocateds AS bigint[]), CAST(:not_qualifyings AS text[]))
-  AS bought(member_id, seq, order_id, time, day, clock, amount, "left", left_qualifying, unallocated, not_qualifying)
+            CAST(:days AS date[]), CAST(:clocks AS timestamptz[]), CAST(:amounts AS bigint[]), CAST(:qualifyings AS bigint[]),
+            CAST(:not_qualifyings AS text[]))
+  AS bought(member_id, seq, order_id, time, day, clock, amount, qualifying, not_qualifying)
 """)
 
 # What refunds have left of orders.
