@@ -18,63 +18,73 @@ TABLES = {".csv", ".parquet"}
 LINES = {".ndjson", ".jsonl"}
 
 
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE…", help=".ndjson (one report per line), .csv or .parquet.", exists=True, dir_okay=False
+    ),
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="FIELD=COLUMN",
+        help="Which column is what: member, order, time, amount, and if there: sku, category, quantity, line, store.",
+    ),
+]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option("--mapping", help="The same and the options below as a YAML file.", exists=True, dir_okay=False),
+]
+ZoneOption = Annotated[
+    str | None, typer.Option("--zone", help="Where times without an offset were taken, e.g. America/New_York.")
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--member-kind", help="What the member column holds: external_id (default), card, phone, email, open_id."
+    ),
+]
+CurrencyOption = Annotated[str | None, typer.Option("--currency", help="Of the amounts. (default: the programme's)")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="The channel that the reports name. (default: import)")
+]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option("--order-prefix", help="Put before order numbers that are unique in one shop or till only."),
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Of the import, for its journal. (default: the first file's)")
+]
+LanesOption = Annotated[
+    int, typer.Option("--lanes", min=1, max=64, help="Requests in flight at once; a member's are always in one lane.")
+]
+BatchOption = Annotated[int, typer.Option("--batch", min=1, max=1000, help="Reports in one request at most.")]
+PatienceOption = Annotated[
+    float, typer.Option("--patience", min=0, help="Seconds that one request is tried before the import gives up.")
+]
+RestartOption = Annotated[
+    bool, typer.Option("--restart", help="Forget how far an earlier run got and send everything.")
+]
+AllowOption = Annotated[bool, typer.Option("--allow-refused", help="Exit with 0 although something was refused.")]
+
+
 def import_files(
     *,
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE…", help=".ndjson (one report per line), .csv or .parquet.", exists=True, dir_okay=False
-        ),
-    ],
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="FIELD=COLUMN",
-            help="Which column is what: member, order, time, amount, and if there: sku, category, quantity, line, store.",
-        ),
-    ] = None,
-    mapping: Annotated[
-        Path | None,
-        typer.Option("--mapping", help="The same and the options below as a YAML file.", exists=True, dir_okay=False),
-    ] = None,
-    zone: Annotated[
-        str | None, typer.Option("--zone", help="Where times without an offset were taken, e.g. America/New_York.")
-    ] = None,
-    member_kind: Annotated[
-        str | None,
-        typer.Option(
-            "--member-kind",
-            help="What the member column holds: external_id, card, phone, email, open_id (default: external_id)",
-        ),
-    ] = None,
-    currency: Annotated[
-        str | None, typer.Option("--currency", help="Of the amounts (default: the programme's)")
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", help="The channel that the reports name (default: import)")
-    ] = None,
-    order_prefix: Annotated[
-        str | None,
-        typer.Option("--order-prefix", help="Put before order numbers that are unique in one shop or till only."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Of the import, for its journal (default: the first file's)")
-    ] = None,
-    lanes: Annotated[
-        int,
-        typer.Option("--lanes", min=1, max=64, help="Requests in flight at once; a member's are always in one lane."),
-    ] = 4,
-    batch: Annotated[int, typer.Option("--batch", min=1, max=1000, help="Reports in one request at most.")] = 500,
-    patience: Annotated[
-        float, typer.Option("--patience", min=0, help="Seconds that one request is tried before the import gives up.")
-    ] = 120.0,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Forget how far an earlier run got and send everything.")
-    ] = False,
-    allow_refused: Annotated[
-        bool, typer.Option("--allow-refused", help="Exit with 0 although something was refused.")
-    ] = False,
+    files: FilesArgument,
+    columns: MapOption = None,
+    mapping: MappingOption = None,
+    zone: ZoneOption = None,
+    member_kind: KindOption = None,
+    currency: CurrencyOption = None,
+    source: SourceOption = None,
+    order_prefix: PrefixOption = None,
+    name: NameOption = None,
+    lanes: LanesOption = 4,
+    batch: BatchOption = 500,
+    patience: PatienceOption = 120.0,
+    restart: RestartOption = False,
+    allow_refused: AllowOption = False,
     home: HomeOption = DEFAULT_HOME,
     url: UrlOption = None,
     as_json: JsonOption = False,
