@@ -42,6 +42,7 @@ GROUPS = (programme, day, dlq, export)
 
 app = typer.Typer(
     name="laurel",
+    rich_markup_mode="markdown",  # paragraphs of docstrings fill the terminal
     help="The Laurel loyalty platform on this machine.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,

@@ -27,6 +27,7 @@ def demo(
         typer.Option(
             "--programme",
             help="Another rule set, as YAML; in USD and New York either way.",
+            show_default="the reference programme",
             exists=True,
             dir_okay=False,
         ),
