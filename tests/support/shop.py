@@ -3,6 +3,7 @@ everybody reads it, over HTTP. Results are keyed by the member's identifier, so 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ import yaml
 
 from laurel_cli.services import SERVICE_NAMES, Addresses, Refused, Services, open_services
 from laurel_cli.settling import settle
-from laurel_cli.stack import Stack, throwaway_stack
+from laurel_cli.stack import Stack
+from laurel_cli.stack.ports import free_port_base
 from laurel_contracts import programme as documents
 
 ROOT = Path(__file__).parents[2]
@@ -252,7 +254,8 @@ def open_shop(
     partitions: int = 16,
 ) -> Iterator[Shop]:
     """A stack of its own on free ports, days closed by command, with a programme in force; stopped and wiped at the end."""
-    with throwaway_stack(only=()) as stack:
+    stack = Stack(Path(tempfile.mkdtemp(prefix="laurel-shop-")), free_port_base())
+    try:
         stack.up(without={"prometheus"}, days="command", clock=clock, partitions=partitions)
         addresses = Addresses.found(stack.home.root, {})
         with open_services(addresses) as services:
@@ -264,3 +267,5 @@ def open_shop(
             for name in without:
                 stack.stop_service(name)
             yield shop
+    finally:
+        stack.wipe()

@@ -106,7 +106,9 @@ def main() -> int:
     """Write or check the documents; exit code 1 when something is stale or would break a reader."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the documents (refuses a breaking change)")
-    parser.add_argument("--check", action="store_true", help="say what is stale or breaking, and change nothing (default)")
+    parser.add_argument(
+        "--check", action="store_true", help="say what is stale or breaking, and change nothing (default)"
+    )
     arguments = parser.parse_args()
     folder = shipped("schemas")
     problems = refusals(folder)
