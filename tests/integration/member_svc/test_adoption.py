@@ -17,13 +17,11 @@ from laurel_contracts.envelope import HEADER_ID, HEADER_NUMBER, HEADER_TYPE
 from laurel_kit.decoding import Decoding
 from laurel_kit.hearing import BrokenNumbers, Heard, RawRecord
 from laurel_kit.kafka import Kafka
-from laurel_kit.migrate import upgrade
 from laurel_kit.replay import read_topic
 from member_svc.handlers.adopt_log import adopt_log
 from member_svc.handlers.close_days import close_day
 from member_svc.handlers.register_member import register_member
 from member_svc.handlers.say_again import say_all_again, say_member_again
-from member_svc.main import migrations
 from tests.integration.member_svc.world import World, verdicts
 
 # What must be equal; identifiers never travel, so they cannot be adopted.
@@ -35,16 +33,6 @@ BOOKS = {
     "day_closing": "SELECT as_of, local_day, version FROM day_closing ORDER BY 1",
     "activation": "SELECT version, sha256, effective_from, currency, zone FROM activation ORDER BY 1",
 }
-
-
-@pytest.fixture
-async def restored(member_postgres: Stack) -> Any:
-    """A database that lacks everything but the programme document."""
-    url = member_postgres.fresh_database()
-    await upgrade(url, migrations())
-    world = World(url)
-    yield world
-    await world.database.close()
 
 
 async def live(world: World) -> None:

@@ -26,6 +26,13 @@ from member_svc.store import MemberStore
 
 T = TypeVar("T")
 
+CLEAR = """
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('DELETE FROM %I', name);
+  END LOOP;
+END $$
+"""
 NOW = datetime(2018, 1, 10, 12, tzinfo=UTC)
 PARTITIONS = 4
 REFERENCE = Path(__file__).parents[3] / "deploy" / "program" / "reference.yaml"
@@ -46,6 +53,11 @@ class World:
 
     async def change(self, work: Callable[[MemberStore], Awaitable[T]]) -> T:
         return await self.database.in_transaction(lambda tx: work(self.open_store(tx)))
+
+    async def clear(self) -> None:
+        """Empty all tables."""
+        async with self.database.transaction() as tx:
+            await tx.connection.exec_driver_sql(CLEAR)
 
     async def put_in_force(self, version: int = 1, effective_from: datetime | None = None, **changes: Any) -> None:
         """Publish a version of the reference programme, have it loaded by everybody, and activate it."""
