@@ -11,7 +11,7 @@ from laurel_kit import crash, sql
 from laurel_kit.applying import Applier
 from laurel_kit.decoding import Unreadable
 from laurel_kit.failures import Verdict, verdict_of
-from laurel_kit.hearing import RawRecord
+from laurel_kit.hearing import BrokenNumbers, RawRecord
 from laurel_kit.postgres import Transaction, storable
 
 S = TypeVar("S")
@@ -78,16 +78,20 @@ class DeadLetters(Generic[S]):
             row = await self._locked(tx, letter_id)
             await self._refuse_unless_first(tx, row)
             if row.key is not None and row.number is not None:
-                if self._applier.skip_number is None:
-                    raise NotReplayable(
-                        "cannot_skip", "this reader's numbers cannot be skipped; mend the cause and replay"
-                    )
-                await self._applier.skip_number(self._applier.open_store(tx), row.topic, row.key, row.number)
+                await self._skip_number(tx, row)
             await self._close(tx, row, "discarded")
             follower = await self._first_open(tx, row)
         if follower is None:
             return Report(replayed=0)
         return await self._replay_from(follower)
+
+    async def _skip_number(self, tx: Transaction, row: Any) -> None:
+        if self._applier.skip_number is None:
+            raise NotReplayable("cannot_skip", "this reader's numbers cannot be skipped; mend the cause and replay")
+        try:
+            await self._applier.skip_number(self._applier.open_store(tx), row.topic, row.key, row.number)
+        except BrokenNumbers as error:
+            raise NotReplayable("cannot_skip", str(error)) from error
 
     async def _replay_from(self, letter_id: int) -> Report:
         replayed = 0
