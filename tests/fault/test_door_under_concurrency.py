@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from laurel_cli.services import Refused, Unreachable
+from tests.fault.test_kills import quick_sessions
 from tests.support.reports import purchase_report, refund_report
 from tests.support.shop import Deadline, Report, Shop, open_shop, reference
 from tests.support.topics import numbers_of
@@ -83,7 +84,7 @@ async def deadlocks(url: str) -> int:
 
 def storm(count: int, kills: int) -> None:
     told = facts(count, members=max(20, count // 40))
-    with open_shop(reference(campaigns=False)) as shop:
+    with quick_sessions(), open_shop(reference(campaigns=False), partitions=4) as shop:
         done = threading.Event()
 
         def kill_the_door() -> None:

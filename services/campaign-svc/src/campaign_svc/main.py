@@ -40,7 +40,7 @@ def build(env: Mapping[str, str]) -> Service:
     settings = Settings.read(env)
     kit = settings.kit
     database = Database(kit.database_url, application_name=NAME, pool_size=POOL_SIZE)
-    kafka = Kafka(kit.kafka_bootstrap, client_id=NAME)
+    kafka = Kafka(kit.kafka_bootstrap, client_id=NAME, session_seconds=kit.kafka_session_seconds)
     kit_metrics = KitMetrics(NAME)
     metrics = CampaignMetrics(kit_metrics.registry)
     shelf = ProgrammeShelf()

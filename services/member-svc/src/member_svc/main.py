@@ -51,7 +51,7 @@ def build(env: Mapping[str, str]) -> Service:
     settings = config.read(env)
     clock = BusinessClock(settings.clock_offset_seconds)
     database = Database(settings.database_url, application_name=NAME, pool_size=POOL_SIZE)
-    kafka = Kafka(settings.kafka_bootstrap, client_id=NAME)
+    kafka = Kafka(settings.kafka_bootstrap, client_id=NAME, session_seconds=settings.kafka_session_seconds)
     kit_metrics = KitMetrics(NAME)
     metrics = MemberMetrics(kit_metrics.registry)
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 
 from laurel_kit.clock import BusinessClock
 from laurel_kit.gates import BehindMarks, Marks
+from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
@@ -78,12 +79,13 @@ def build(env: Mapping[str, str]) -> Service:
     async def resay(member_id: UUID | None) -> int:
         return await say_all_again(database, shelf, member_id)
 
+    kafka = Kafka(settings.kit.kafka_bootstrap, client_id=NAME, session_seconds=settings.kit.kafka_session_seconds)
     reader = Reader(
         database,
         group=NAME,
         listens_to=LISTENS_TO,
         open_store=open_store,
-        kafka=settings.kit.kafka_bootstrap,
+        kafka=kafka,
         gates={"activities": gate},
         metrics=kit_metrics,
         skip_number=PointsStore.skip_number,
@@ -95,7 +97,7 @@ def build(env: Mapping[str, str]) -> Service:
         database=database,
         routers=routers(database, shelf, clock, metrics),
         reader=reader,
-        relay=Relay(database, settings.kit.kafka_bootstrap),
+        relay=Relay(database, kafka),
         migrations=migrations(),
         metrics=kit_metrics,
         resay=resay,

@@ -37,7 +37,7 @@ def build(env: Mapping[str, str]) -> Service:
     kit = settings.kit
     clock = BusinessClock(kit.clock_offset_seconds)
     database = Database(kit.database_url, application_name=NAME, pool_size=POOL_SIZE)
-    kafka = Kafka(kit.kafka_bootstrap, client_id=NAME)
+    kafka = Kafka(kit.kafka_bootstrap, client_id=NAME, session_seconds=kit.kafka_session_seconds)
     kit_metrics = KitMetrics(NAME)
     metrics = TierMetrics(kit_metrics.registry)
     shelf = ProgrammeShelf()

@@ -14,6 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
+from laurel_kit.settings import KAFKA_SESSION_SECONDS_DEFAULT
+
 STOP_SECONDS_MAX = 5.0  # a client's own stop may hang when brokers are away
 CONNECT_PAUSE_SECONDS = 0.5
 TOPICS_WAIT_SECONDS = 60.0
@@ -64,15 +66,24 @@ def check_consumer_settings(settings: dict[str, Any]) -> None:
 class Kafka:
     """Where Kafka is, and clients with our settings."""
 
-    def __init__(self, bootstrap_servers: str, *, client_id: str = "laurel") -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        client_id: str = "laurel",
+        session_seconds: float = KAFKA_SESSION_SECONDS_DEFAULT,
+    ) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.client_id = client_id
+        self.session_seconds = session_seconds
 
     def consumer(self, group: str) -> AIOKafkaConsumer:
         """A consumer, not started, not subscribed."""
         check_consumer_settings(CONSUMER)
+        session_ms = int(self.session_seconds * 1000)
+        settings = CONSUMER | {"session_timeout_ms": session_ms, "heartbeat_interval_ms": session_ms * 3 // 10}
         return AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers, client_id=self.client_id, group_id=group, **CONSUMER
+            bootstrap_servers=self.bootstrap_servers, client_id=self.client_id, group_id=group, **settings
         )
 
     async def started_consumer(self, group: str) -> AIOKafkaConsumer:

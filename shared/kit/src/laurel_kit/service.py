@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,9 @@ STOP_SECONDS_MAX = 9.5
 HTTP_STOP_SECONDS_MAX = 5
 RELAY_WAITS_SECONDS_MAX = 6.0  # for the reader's last batch, before the relay drains
 START_PAUSE_SECONDS = 0.5
+GC_THRESHOLD_OBJECTS = (
+    50_000  # new objects between two looks at the young generation; a batch of 1000 makes about as many
+)
 START_ATTEMPTS_MAX = 60  # half a minute and more for a database that starts beside us
 
 __all__ = ["Job", "Service", "run"]
@@ -76,9 +80,18 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
     only = parser.parse_args(arguments).only
     set_up_logs(service.name, service.settings.log_level)
     negative_control.on()
+    _quiet_garbage_collector()
     code = uvloop.run(live(service, frozenset(PARTS if only is None else [only])))
     sys.stdout.flush()
     os._exit(code)  # no thread and no half-closed client may keep the process
+
+
+def _quiet_garbage_collector() -> None:
+    """What was built at the start lives as long as the process; a batch makes and drops tens of thousands of objects, none of them in a
+    cycle. Looking through all of them every 700 objects costs a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD_OBJECTS, 20, 100)
 
 
 async def live(service: Service, parts: frozenset[str]) -> int:

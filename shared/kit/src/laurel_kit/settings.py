@@ -11,6 +11,8 @@ from typing import Literal, cast
 PORT_MAX = 65_535
 PARTITIONS_DEFAULT = 16
 PARTITIONS_MAX = 1_024
+KAFKA_SESSION_SECONDS_DEFAULT = 10.0
+KAFKA_SESSION_SECONDS_MIN = 1.0  # below the broker's own limit it refuses the join
 
 
 class SettingsError(Exception):
@@ -61,7 +63,8 @@ def one_of(env: Mapping[str, str], name: str, choices: tuple[str, ...], default:
 
 @dataclass(frozen=True, slots=True)
 class KitSettings:
-    """What the kit needs to run a service. `days`: who ends a day, the clock or a command."""
+    """What the kit needs to run a service. `days`: who ends a day, the clock or a command. `kafka_session_seconds`: how long a consumer
+    group waits for a process that died without a word."""
 
     service_port: int
     database_url: str
@@ -71,6 +74,7 @@ class KitSettings:
     partitions: int
     log_level: str
     service_host: str = "127.0.0.1"
+    kafka_session_seconds: float = KAFKA_SESSION_SECONDS_DEFAULT
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> KitSettings:
@@ -84,4 +88,7 @@ class KitSettings:
             partitions=integer(env, "LAUREL_PARTITIONS", PARTITIONS_DEFAULT, low=1, high=PARTITIONS_MAX),
             log_level=one_of(env, "LAUREL_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
             service_host=env.get("LAUREL_SERVICE_HOST", "").strip() or "127.0.0.1",
+            kafka_session_seconds=seconds(
+                env, "LAUREL_KAFKA_SESSION_SECONDS", KAFKA_SESSION_SECONDS_DEFAULT, low=KAFKA_SESSION_SECONDS_MIN
+            ),
         )

@@ -63,6 +63,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# Tests let a killed reader's partitions go on after two seconds (LAUREL_KAFKA_SESSION_SECONDS).
+group.min.session.timeout.ms=1000
 # Small machine: few threads, a small buffer for compaction (bytes).
 num.network.threads=2
 num.io.threads=4
