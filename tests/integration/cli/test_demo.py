@@ -43,7 +43,7 @@ def test_the_demo_is_performed_once_and_its_summary_adds_up(home: Path) -> None:
     assert figures["points"]["outstanding"] == figures["points_of_orders"] + figures["awards"]["points"]
     assert len(figures["best"]) == 5
     assert len(figures["explained"]) == 3
-    assert set(figures["seconds"]) == {"start", "programme", "import", "settle", "day"}
+    assert set(figures["seconds"]) == {"start", "read", "programme", "import", "settle", "day"}
     latest = max(datetime.fromisoformat(one["entry"]["at"]) for one in figures["explained"])
     assert datetime.now(UTC) - timedelta(days=366) < latest <= datetime.now(UTC)
     again = json.loads(demo(home, "--json"))

@@ -92,12 +92,14 @@ def perform(home: Path, wish: Wish) -> tuple[Bill, Journal]:
         if known is not None and known.finished:
             wait_until_settled(services)
             return known, JournalFile(home / "imports", IMPORT_NAME).read() or Journal(IMPORT_NAME, "", [])
+        reading = time.monotonic()
         with waiting_for("reading a year of receipts"):
             table = complete_journey.load(wish.households)
         bill = known or _new_bill(wish, table)
+        bill.seconds.setdefault("start", started)
+        bill.seconds.setdefault("read", round(time.monotonic() - reading, 2))
         source = complete_journey.CompleteJourney(table, bill.shift_days)
         bill.purchases = source.total
-        bill.seconds.setdefault("start", started)
         file.write(bill)
         journal = _import(services, home, wish, bill, source)
         file.write(bill)

@@ -18,6 +18,7 @@ BAR_CELLS = 30
 PARTS = {
     "setup": "setting up (packages)",
     "start": "starting the stack",
+    "read": "reading the receipts",
     "programme": "loading the programme",
     "import": "importing at the door",
     "settle": "settling",
