@@ -60,7 +60,6 @@ def row_of(shop: Shop, run: str) -> Row:
     held = Counter(item["tier"] for item in shop.services.tier.standings())
     balances = list(shop.services.points.balances())
     told = shop.services.tier.summary()
-    kinds = told["facts"]
     assert len(balances) == len(members)
     assert shop.trial_balance()["sum"] == 0
     assert not any(shop.trial_balance()["invariants"].values())
@@ -69,9 +68,9 @@ def row_of(shop: Shop, run: str) -> Row:
         tuple(held[tier] for tier in TIERS),
         sum(item["earned_net"] for item in balances),
         told["ends_judged"],
-        kinds.get("lowered", 0),
-        told["corrected_tier"],
-        told["corrected_dates"],
+        told["demotions"],
+        told["corrected"]["in_tier"],
+        told["corrected"]["in_period_only"],
     )
 
 
