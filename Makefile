@@ -54,6 +54,8 @@ figures: setup ## The check figures of the specification through the real stack,
 	@$(BIN)/python -m pytest -s tests/e2e/test_check_figures.py $(ARGS)
 proof: setup ## Model, convergence and kill tests at full size (long)
 	@$(BIN)/python -m pytest -s -m long tests $(ARGS)
+bench-chain: setup ## What the whole chain costs per event, by process (ARGS="--baskets 50000")
+	@$(BIN)/python -m tests.bench.whole_chain $(ARGS)
 ci: ## What CI runs
 	@bash .ci/run
 
@@ -73,4 +75,4 @@ lock: setup ## Compile the hashed requirement files anew (no index address ends 
 	  --no-annotate --no-header --quiet --extra demo $(addprefix --no-emit-package ,$(DISTRIBUTIONS)) \
 	  requirements/dev.in $(addsuffix /pyproject.toml,$(PACKAGES)) -o requirements/dev.txt
 
-.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof ci setup lock
+.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof bench-chain ci setup lock
