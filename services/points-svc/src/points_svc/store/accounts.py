@@ -41,16 +41,12 @@ WRITE = text("""
 UPDATE account a SET
   posted = n.posted, held = n.held, debt = n.debt, earned_net = n.earned_net, seq = n.seq, said = n.said,
   activity = n.activity, standing = n.standing, award = n.award, tier = n.tier, ordinal = n.ordinal,
-  ahead = CAST(n.ahead AS jsonb), reached = n.reached, began_after = n.began_after, active = n.active, frozen = n.frozen,
-  ladder = CAST(n.ladder AS jsonb), pending = CAST(n.pending AS jsonb), next_expiry = n.next_expiry
-FROM unnest(
-  CAST(:ids AS uuid[]), CAST(:posted AS bigint[]), CAST(:held AS bigint[]), CAST(:debt AS bigint[]),
-  CAST(:earned_net AS bigint[]), CAST(:seq AS bigint[]), CAST(:said AS bigint[]), CAST(:activity AS bigint[]),
-  CAST(:standing AS bigint[]), CAST(:award AS bigint[]), CAST(:tier AS text[]), CAST(:ordinal AS bigint[]),
-  CAST(:ahead AS text[]), CAST(:reached AS timestamptz[]), CAST(:began_after AS timestamptz[]), CAST(:active AS boolean[]),
-  CAST(:frozen AS boolean[]), CAST(:ladder AS text[]), CAST(:pending AS text[]), CAST(:next_expiry AS timestamptz[])
-) AS n(member_id, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal, ahead, reached,
-       began_after, active, frozen, ladder, pending, next_expiry)
+  ahead = n.ahead, reached = n.reached, began_after = n.began_after, active = n.active, frozen = n.frozen,
+  ladder = n.ladder, pending = n.pending, next_expiry = n.next_expiry
+FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS n(
+  member_id uuid, posted bigint, held bigint, debt bigint, earned_net bigint, seq bigint, said bigint, activity bigint,
+  standing bigint, award bigint, tier text, ordinal bigint, ahead jsonb, reached timestamptz, began_after timestamptz,
+  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz)
 WHERE a.member_id = n.member_id
 """)
 
@@ -138,30 +134,33 @@ async def due(tx: Transaction, partition: int, as_of: datetime) -> list[UUID]:
 
 
 async def write(tx: Transaction, accounts: Collection[Account]) -> None:
-    """All columns back."""
-    await tx.run(
-        WRITE,
-        ids=[a.member_id for a in accounts],
-        posted=[a.posted for a in accounts],
-        held=[a.held for a in accounts],
-        debt=[a.debt for a in accounts],
-        earned_net=[a.earned_net for a in accounts],
-        seq=[a.seq for a in accounts],
-        said=[a.said for a in accounts],
-        activity=[a.activity for a in accounts],
-        standing=[a.standing for a in accounts],
-        award=[a.award for a in accounts],
-        tier=[a.tier for a in accounts],
-        ordinal=[a.ordinal for a in accounts],
-        ahead=["[]" if not a.ahead else _encode(a.ahead).decode() for a in accounts],
-        reached=[a.reached for a in accounts],
-        began_after=[a.began_after for a in accounts],
-        active=[a.active for a in accounts],
-        frozen=[a.frozen for a in accounts],
-        ladder=["{}" if not a.ladder else _encode(a.ladder).decode() for a in accounts],
-        pending=["{}" if not a.pending else _encode(a.pending).decode() for a in accounts],
-        next_expiry=[min(a.ladder, default=None) for a in accounts],
-    )
+    """All columns back. As one JSON text, because the driver encodes arrays element by element."""
+    rows = [
+        {
+            "member_id": a.member_id,
+            "posted": a.posted,
+            "held": a.held,
+            "debt": a.debt,
+            "earned_net": a.earned_net,
+            "seq": a.seq,
+            "said": a.said,
+            "activity": a.activity,
+            "standing": a.standing,
+            "award": a.award,
+            "tier": a.tier,
+            "ordinal": a.ordinal,
+            "ahead": a.ahead,
+            "reached": a.reached,
+            "began_after": a.began_after,
+            "active": a.active,
+            "frozen": a.frozen,
+            "ladder": a.ladder,
+            "pending": a.pending,
+            "next_expiry": min(a.ladder, default=None),
+        }
+        for a in accounts
+    ]
+    await tx.run(WRITE, rows=_encode(rows).decode())
 
 
 def _account(row: Any, days: Mapping[int, Day]) -> Account:

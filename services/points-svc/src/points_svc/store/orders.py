@@ -23,12 +23,10 @@ COLUMNS = """member_id, order_id, seq, at, day, version, tier, ordinal, amount_m
 
 ADD = text("""
 INSERT INTO purchase (member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor, parts, net)
-SELECT member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor, CAST(parts AS jsonb), net
-FROM unnest(
-  CAST(:ids AS uuid[]), CAST(:order_id AS text[]), CAST(:seq AS bigint[]), CAST(:at AS timestamptz[]), CAST(:day AS date[]),
-  CAST(:version AS integer[]), CAST(:tier AS text[]), CAST(:ordinal AS bigint[]), CAST(:amount_minor AS bigint[]),
-  CAST(:unallocated_minor AS bigint[]), CAST(:parts AS text[]), CAST(:net AS bigint[])
-) AS new(member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor, parts, net)
+SELECT member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor, parts, net
+FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS new(
+  member_id uuid, order_id text, seq bigint, at timestamptz, day date, version integer, tier text, ordinal bigint,
+  amount_minor bigint, unallocated_minor bigint, parts jsonb, net bigint)
 """)
 
 CHANGE = text("""
@@ -104,34 +102,40 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
     orders = [(account.member_id, order) for account in accounts for order in account.orders.values()]
     new = [(member_id, order) for member_id, order in orders if order.is_new]
     if new:
-        await tx.run(
-            ADD,
-            order_id=[order.order_id for _, order in new],
-            at=[order.at for _, order in new],
-            day=[order.day for _, order in new],
-            version=[order.version for _, order in new],
-            amount_minor=[order.amount_minor for _, order in new],
-            **_changeable(new),
-        )
+        rows = [
+            {
+                "member_id": member_id,
+                "order_id": order.order_id,
+                "seq": order.seq,
+                "at": order.at,
+                "day": order.day,
+                "version": order.version,
+                "tier": order.tier,
+                "ordinal": order.ordinal,
+                "amount_minor": order.amount_minor,
+                "unallocated_minor": order.unallocated_minor,
+                "parts": _rows_of(order.parts),
+                "net": order.net,
+            }
+            for member_id, order in new
+        ]
+        await tx.run(ADD, rows=_encode(rows).decode())
     changed = [(member_id, order) for member_id, order in orders if order.is_changed and not order.is_new]
     if changed:
-        await tx.run(CHANGE, **_changeable(changed))
+        await tx.run(
+            CHANGE,
+            ids=[member_id for member_id, _ in changed],
+            seq=[order.seq for _, order in changed],
+            tier=[order.tier for _, order in changed],
+            ordinal=[order.ordinal for _, order in changed],
+            unallocated_minor=[order.unallocated_minor for _, order in changed],
+            parts=[_encode(_rows_of(order.parts)).decode() for _, order in changed],
+            net=[order.net for _, order in changed],
+        )
 
 
-def _changeable(orders: Collection[tuple[UUID, Order]]) -> dict[str, list[Any]]:
-    """The columns that refunds and standings change, and what they belong to."""
-    return {
-        "ids": [member_id for member_id, _ in orders],
-        "seq": [order.seq for _, order in orders],
-        "tier": [order.tier for _, order in orders],
-        "ordinal": [order.ordinal for _, order in orders],
-        "unallocated_minor": [order.unallocated_minor for _, order in orders],
-        "parts": [
-            _encode([(part.rate, part.left, part.excluded, part.lines) for part in order.parts]).decode()
-            for _, order in orders
-        ],
-        "net": [order.net for _, order in orders],
-    }
+def _rows_of(parts: Iterable[Part]) -> list[PartRow]:
+    return [(part.rate, part.left, part.excluded, part.lines) for part in parts]
 
 
 async def read_awards(tx: Transaction, wanted: Collection[tuple[Account, UUID]]) -> None:
