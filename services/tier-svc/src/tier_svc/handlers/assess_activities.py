@@ -155,8 +155,7 @@ def _judge(stream: Stream, agenda: LaneAgenda, stamped: Mapping[int, Rules]) -> 
     """The member's records and the closed days between them, in the order of the log."""
     done = 0
     for entry in agenda.entries.get(stream.member_id, ()):
-        for close in agenda.closes[done : entry.closes_before]:
-            stream.close(close)
+        _close_days(stream, agenda.closes, done, entry.closes_before)
         done = entry.closes_before
         heard = entry.heard
         if heard.number is None:
@@ -167,8 +166,15 @@ def _judge(stream: Stream, agenda: LaneAgenda, stamped: Mapping[int, Rules]) -> 
                 stream.born_as_of = closed
             stream.move_on(closed)
             _take(stream, heard, heard.number, entry.timeline, stamped)
-    for close in agenda.closes[done:]:
-        stream.close(close)
+    _close_days(stream, agenda.closes, done, len(agenda.closes))
+
+
+def _close_days(stream: Stream, closes: Sequence[Close], first: int, end: int) -> None:
+    """Closed days of a batch, one after another; most members have no end up to the last of them."""
+    until = stream.standing.until
+    if end > first and until is not None and until <= closes[end - 1].as_of:
+        for close in closes[first:end]:
+            stream.close(close)
 
 
 def _take(stream: Stream, heard: Heard, number: int, timeline: Timeline, stamped: Mapping[int, Rules]) -> None:
