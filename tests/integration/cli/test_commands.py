@@ -212,8 +212,31 @@ def story_of(member: str, laurel: Laurel) -> Any:
     return story
 
 
-def test_dead_letters_are_listed_and_an_unknown_one_is_a_sentence(laurel: Laurel) -> None:
-    assert isinstance(laurel("dlq", "list", "--json").json, list)
+def test_a_conflict_is_a_dead_letter_that_is_shown_replayed_in_vain_and_given_up(
+    laurel: Laurel, tmp_path: Path
+) -> None:
+    path = tmp_path / "conflict.ndjson"
+    other = purchase(1, "CONFLICT", 1_000, "dead") | {"id": "dead-again"}
+    other["data"] = purchase(1, "CONFLICT", 999, "dead")["data"]
+    path.write_text(json.dumps(purchase(1, "CONFLICT", 1_000, "dead")) + "\n" + json.dumps(other) + "\n")
+    done = laurel("import", path, "--json")
+    assert (done.code, done.json["accepted"], done.json["conflict"]) == (3, 1, 1)
+    letters = laurel("dlq", "list", "--service", "member", "--state", "open", "--json").json
+    (letter,) = [
+        one
+        for one in letters
+        if "dead-again" in json.dumps(laurel("dlq", "show", f"member/{one['id']}", "--json").json)
+    ]
+    name = f"member-svc/{letter['id']}"
+    assert name in laurel("dlq", "list").out
+    replayed = laurel("dlq", "replay", name)
+    assert replayed.code == 1
+    assert "it stopped at letter" in replayed.out
+    assert "is discarded" in laurel("dlq", "discard", name).out
+    assert laurel("dlq", "show", name, "--json").json["state"] == "discarded"
+
+
+def test_an_unknown_dead_letter_is_a_sentence(laurel: Laurel) -> None:
     unknown = laurel("dlq", "show", "points-svc/987654")
     assert unknown.code == 1
     assert "points-svc refused" in unknown.err

@@ -45,8 +45,9 @@ def list_letters(
         out.print("There are no dead letters.")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("letter", "state", "from", "reason", "detail"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("letter", "state", "from", "reason"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("detail", overflow="fold")
     for letter in letters:
         table.add_row(
             f"{letter['service']}/{letter['id']}",
@@ -86,10 +87,10 @@ def replay(
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Apply a dead letter now, and what was parked behind it. Mend the reason first."""
+    """Apply a dead letter now, and what was parked behind it. Mend the reason first. Exit code 1 when it fails again."""
     with services_of(home, url) as services:
         speaker, number = _addressed(services, letter, service)
-        _tell(speaker.replay(number), f"{speaker.name}/{number} is applied", as_json)
+        _tell(speaker.replay(number), f"{speaker.name}/{number}", as_json)
 
 
 @dlq.command()
@@ -125,11 +126,17 @@ def _addressed(services: Services, letter: str, service: str | None) -> tuple[Sp
     return _asked(services, name)[0], number
 
 
-def _tell(answer: Any, sentence: str, as_json: bool) -> None:
+def _tell(answer: dict[str, Any], done: str, as_json: bool) -> None:
+    """What was applied, and where it stopped; exit code 1 when it stopped."""
+    stopped = answer.get("stopped_at") is not None
     if as_json:
         print_json(answer)
     else:
-        out.print(sentence, highlight=False)
+        applied = f"{answer['replayed']:,} letters are applied now"
+        where = f"; it stopped at letter {answer['stopped_at']}: {answer['detail']}" if stopped else ""
+        out.print(f"{done}: {applied}{where}", highlight=False, markup=False, soft_wrap=True)
+    if stopped:
+        raise typer.Exit(1)
 
 
 def _text(letter: dict[str, Any], name: str) -> str:
@@ -137,4 +144,7 @@ def _text(letter: dict[str, Any], name: str) -> str:
 
 
 def _origin(letter: dict[str, Any]) -> str:
-    return f"{letter.get('topic', '')}/{letter.get('partition', '')} @ {letter.get('offset', '')}"
+    """Where it was read; the door keeps what came over HTTP without a partition."""
+    if letter["partition"] < 0:
+        return "over HTTP"
+    return f"{letter['topic']}/{letter['partition']} @ {letter['offset']}"

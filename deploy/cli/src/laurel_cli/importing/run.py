@@ -114,9 +114,8 @@ class _Books:
             for outcome, count in answer.counts.items():
                 self.journal.counts[outcome] = self.journal.counts.get(outcome, 0) + count
             for one in remarkable:
-                self._note(
-                    one.outcome, one.reason or "no reason given", f"{one.id}: {one.detail or one.reason or one.outcome}"
-                )
+                reason = one.reason or one.detail or one.outcome
+                self._note(one.outcome, reason, f"{one.id}: {one.detail or reason}" if one.reason else str(one.id))
             self._watcher.moved(self.journal.acknowledged)
             if time.monotonic() - self._kept_at > JOURNAL_EVERY_SECONDS:
                 self._write()
