@@ -97,7 +97,7 @@ def test_over_http_a_conflict_is_told_and_becomes_a_dead_letter(shop: Shop) -> N
     twin = sale("conflict", amount=2000) | {"id": "another", "source": "web"}
     outcome = post(shop, json.dumps([twin]).encode()).json()["outcomes"][0]
     assert outcome["outcome"] == "conflict"
-    assert any(letter["reason"] == "conflict" for letter in shop.dead_letters())
+    assert any(letter["reason"] == "content_differs" for letter in shop.dead_letters())
 
 
 async def produce(bootstrap: str, values: list[bytes]) -> None:
