@@ -16,7 +16,7 @@ from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
-from laurel_kit.service import Service, run
+from laurel_kit.service import Job, Service, run
 from laurel_kit.telemetry import KitMetrics
 from points_svc.api.accounts import of_accounts
 from points_svc.api.books import of_books
@@ -29,6 +29,7 @@ from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore, Shelf
 
 NAME = "points-svc"
+PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
 def migrations() -> Path:
@@ -58,6 +59,15 @@ async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> 
             return total
 
 
+async def prove_books(database: Database, shelf: Shelf) -> dict[str, int]:
+    """How often each invariant is broken, at one moment."""
+    async with database.reading() as tx:
+        store = PointsStore(tx, shelf)
+        await store.hold_still()
+        broken: dict[str, int] = (await store.trial_balance())["invariants"]
+        return broken
+
+
 def build(env: Mapping[str, str]) -> Service:
     """The service from its settings. Raises SettingsError."""
     settings = Settings.read(env)
@@ -74,7 +84,10 @@ def build(env: Mapping[str, str]) -> Service:
     )
 
     def open_store(tx: Transaction) -> PointsStore:
-        return PointsStore(tx, shelf)
+        return PointsStore(tx, shelf, metrics.count_points)
+
+    async def prove() -> None:
+        metrics.note_proof(await prove_books(database, shelf))
 
     async def resay(member_id: UUID | None) -> int:
         return await say_all_again(database, shelf, member_id)
@@ -101,6 +114,7 @@ def build(env: Mapping[str, str]) -> Service:
         migrations=migrations(),
         metrics=kit_metrics,
         resay=resay,
+        jobs=[Job("prove the books", PROOF_EVERY_SECONDS, prove)],
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
@@ -24,3 +26,13 @@ class PointsMetrics:
         self.points_owed = Gauge(
             "laurel_points_owed", "Debt of all members in points, at the last summary", registry=registry
         )
+
+    def count_points(self, moved: Mapping[str, int]) -> None:
+        """Points that entries have moved, by kind."""
+        for kind, points in moved.items():
+            self.points_moved.labels(kind).inc(points)
+
+    def note_proof(self, broken: Mapping[str, int]) -> None:
+        """How often each invariant is broken."""
+        for invariant, count in broken.items():
+            self.ledger_drift.labels(invariant).set(count)

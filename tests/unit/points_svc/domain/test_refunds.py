@@ -34,7 +34,7 @@ def refunds_of(draw: st.DrawFn, whole: bool) -> tuple[Script, str | None, list[t
     script.register()
     if tier:
         script.stand(tier)
-    script.buy(sum(lines.values()), "o1", **lines)
+    script.buy(sum(lines.values()), "o1", None, **lines)
     left, unallocated, history = dict(lines), 0, []
     for turn in range(draw(st.integers(1, 6)) + 1):
         rest = sum(left.values()) - unallocated
@@ -52,7 +52,7 @@ def refunds_of(draw: st.DrawFn, whole: bool) -> tuple[Script, str | None, list[t
                 continue
             amount = draw(st.integers(1, most))
             left[name] -= amount
-            script.refund("o1", **{name: amount})
+            script.refund("o1", None, None, **{name: amount})
         history.append((dict(left), unallocated))
     rest = sum(left.values()) - unallocated
     if whole and rest:

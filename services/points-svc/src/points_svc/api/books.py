@@ -40,8 +40,7 @@ def of_books(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Po
             store = PointsStore(tx, shelf)
             await store.hold_still()
             proof = await store.trial_balance()
-        for invariant, broken in proof["invariants"].items():
-            metrics.ledger_drift.labels(invariant).set(broken)
+        metrics.note_proof(proof["invariants"])
         return proof
 
     return router

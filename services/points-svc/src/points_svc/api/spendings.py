@@ -42,7 +42,7 @@ def of_spendings(database: Database, shelf: Shelf, clock: BusinessClock, metrics
         wanted = Wanted(member_id, _key(idempotency_key), body.points, body.reason, body.order_id)
 
         async def work(tx: Transaction) -> Answer:
-            return await spend_points(wanted, clock.now(), PointsStore(tx, shelf))
+            return await spend_points(wanted, clock.now(), PointsStore(tx, shelf, metrics.count_points))
 
         try:
             answer = await database.in_transaction(work)

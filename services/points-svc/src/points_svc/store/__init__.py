@@ -3,8 +3,10 @@ before anything else of them is read."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -38,15 +40,18 @@ class Message(Protocol):
     def body(self) -> bytes: ...
 
 
+CountPoints = Callable[[Mapping[str, int]], None]
 OrderNames = Collection[tuple[Account, str]]
 
 
 class PointsStore:
     """The books, within one transaction."""
 
-    def __init__(self, tx: Transaction, shelf: Shelf) -> None:
+    def __init__(self, tx: Transaction, shelf: Shelf, count_points: CountPoints | None = None) -> None:
+        """`count_points` is told, once the transaction is committed, how many points moved by which kind of entry."""
         self.tx = tx
         self._shelf = shelf
+        self._count_points = count_points
 
     async def rules(self, versions: Collection[int]) -> Mapping[int, Rules]:
         """Programme versions, ready for use. Raises Hold."""
@@ -139,6 +144,12 @@ class PointsStore:
             await orders.write_awards(self.tx, concerned)
             await habits.write(self.tx, concerned)
         await accounts.write_days(self.tx, days)
+        if self._count_points is not None:
+            moved: Counter[str] = Counter()
+            for account in concerned:
+                for entry in account.entries:
+                    moved[entry.kind] += entry.amount
+            self.tx.after_commit(partial(self._count_points, moved))
 
     def say(self, messages: Iterable[Message]) -> None:
         """Lay messages into the outbox, in their order."""
