@@ -31,7 +31,7 @@ def every_metric() -> dict[str, Any]:
     return words
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world: NewWorld, seed: int) -> None:
     words = every_metric()
     log = History(words, seed=seed, members=12, events=900, days=200, partitions=3).log
