@@ -77,19 +77,24 @@ def test_over_http_a_bad_report_is_refused_with_its_reason_and_the_good_ones_bes
         (b"", "application/json"),
         (b"{", "application/json"),
         (b"\xff\xfe\x00", "application/json"),
-        (b"17", "application/json"),
-        (b'{"an": "object"}', "application/json"),
         (b"[]", "application/json"),
         (json.dumps([sale(f"many-{n}") for n in range(1001)]).encode(), "application/json"),
         (b"[" * 100_000, "application/json"),
     ],
-    ids=["nothing", "half an object", "no text", "a number", "one object", "no reports", "1001 reports", "depth"],
+    ids=["nothing", "half an object", "no text", "no reports", "1001 reports", "depth"],
 )
 def test_over_http_a_body_that_is_no_list_of_reports_is_a_problem(shop: Shop, body: bytes, kind: str) -> None:
     answer = post(shop, body, kind)
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")
     assert {"type", "title", "status"} <= answer.json().keys()
+
+
+@pytest.mark.parametrize("line", [b"17", b'{"an": "object"}', b'"text"', b"null"])
+def test_over_http_one_line_that_is_no_report_is_refused_with_its_reason(shop: Shop, line: bytes) -> None:
+    outcome = post(shop, line, "application/x-ndjson").json()["outcomes"][0]
+    assert outcome["outcome"] == "refused"
+    assert outcome["detail"]
 
 
 def test_over_http_a_conflict_is_told_and_becomes_a_dead_letter(shop: Shop) -> None:

@@ -206,6 +206,14 @@ def test_saying_everything_again_changes_nothing_and_without_the_dedupe_the_chec
             shop.stack.kill_service("points-svc")
             shop.stack.start_service("points-svc")
             shop.services.member.resay(None)
-            shop.rested = False
-            shop.settle()
-        assert differences(world, shop), "the negative control was not caught: this check proves nothing"
+            assert noticed(shop), "the negative control was not caught: this check proves nothing"
+
+
+def noticed(shop: Shop) -> bool:
+    """Whether the books show what was heard twice: entries of one cause refuse to stand twice, so records are set aside or a lane stops."""
+    until = Deadline(60.0)
+    while not until.passed():
+        if any(letter["topic"] == "activities" for letter in shop.dead_letters()):
+            return True
+        until.wait()
+    return False
