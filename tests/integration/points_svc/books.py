@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -119,15 +120,26 @@ class Books:
         async with self.database.transaction() as tx:
             await load_programme(programme.version, documents.canonical(programme), now, self.store(tx))
 
-    async def apply(self, records: Iterable[RawRecord]) -> None:
-        """One batch, at the next offsets of its lanes."""
+    def peek(self, records: Iterable[RawRecord]) -> list[RawRecord]:
+        """The records at the next offsets of their lanes."""
+        offsets = dict(self.offsets)
+        placed = self.place(records)
+        self.offsets = offsets
+        return placed
+
+    def place(self, records: Iterable[RawRecord]) -> list[RawRecord]:
+        """The records at the next offsets of their lanes, which move on."""
         placed = []
         for one in records:
             lane = (one.topic, one.partition)
             offset = self.offsets.get(lane, 0)
             self.offsets[lane] = offset + 1
-            placed.append(msgspec_replace(one, offset))
-        await self.applier.apply(placed)
+            placed.append(replace(one, offset=offset))
+        return placed
+
+    async def apply(self, records: Iterable[RawRecord]) -> None:
+        """One batch."""
+        await self.applier.apply(self.place(records))
 
     async def apply_cut(self, records: Sequence[RawRecord], sizes: Iterator[int]) -> None:
         """The same log in batches of these sizes."""
@@ -201,10 +213,6 @@ class Books:
             rows = (await tx.run(OUTBOX)).all()
         decode = decoder(TYPE_OF[PointsPosted]).decode
         return [(UUID(bytes=row.key), row.number, decode(row.body).data) for row in rows if row.key is not None]
-
-
-def msgspec_replace(one: RawRecord, offset: int) -> RawRecord:
-    return RawRecord(one.topic, one.partition, offset, one.key, one.value, one.headers)
 
 
 def cuts(kind: int | str, seed: int = 7) -> Iterator[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from laurel_contracts.campaigns import AwardGranted, AwardTakenBack
-from laurel_kit.hearing import Heard, Hold, fresh
+from laurel_kit.hearing import BrokenNumbers, Heard, Hold, fresh
 from points_svc import events
 from points_svc.domain import awards, ledger
 from points_svc.domain.account import AWARD_LOTS_FROM, Account
@@ -30,7 +30,9 @@ async def credit_awards(batch: Sequence[Heard], store: PointsStore) -> None:
     await _read_awards_to_take_back(told, by_key, store)
     for place, heard in enumerate(told):
         account = by_key[heard.key or b""]
-        number = heard.number or 0
+        number = heard.number
+        if number is None:
+            raise BrokenNumbers("an award without a number")
         if not fresh(account.award, number):
             continue
         account.award = number

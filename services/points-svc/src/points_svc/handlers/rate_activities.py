@@ -18,7 +18,7 @@ from laurel_contracts.activities import (
 )
 from laurel_contracts.decisions import DayClosed, MemberFrozen, MemberRegistered, ProgrammeActivated
 from laurel_contracts.envelope import Event
-from laurel_kit.hearing import Heard, fresh
+from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
 from points_svc.domain import calendar, earning, expiry, ledger, rating, refunds, spending, standings
 from points_svc.domain.account import Account, Dated, Day
@@ -43,8 +43,10 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
         if heard.key is None:
             if isinstance(heard.event.data, DayClosed):
                 _close_day(heard.event, days[heard.partition], by_key.values(), rules)
-        elif fresh(by_key[heard.key].activity, heard.number or 0):
-            _step(by_key[heard.key], heard.event, heard.number or 0, rules)
+        elif heard.number is None:
+            raise BrokenNumbers("an activity without a number")
+        elif fresh(by_key[heard.key].activity, heard.number):
+            _step(by_key[heard.key], heard.event, heard.number, rules)
     await store.activate(needs.activations)
     await store.save(by_key.values(), days.values())
     store.say(events.statements_of(by_key.values()))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from laurel_contracts.tiers import ActivitiesAssessed, StandingChanged
-from laurel_kit.hearing import Heard, fresh
+from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
 from points_svc.domain import ledger, standings
 from points_svc.domain.account import Account, Why
@@ -30,9 +30,11 @@ async def rerate_orders(batch: Sequence[Heard], store: PointsStore) -> None:
     rules = await store.rules({order.version for a in by_key.values() for order in a.orders.values()})
     for heard in facts:
         account = by_key[heard.key or b""]
-        if not fresh(account.standing, heard.number or 0):
+        if heard.number is None:
+            raise BrokenNumbers("a standing fact without a number")
+        if not fresh(account.standing, heard.number):
             continue
-        account.standing = heard.number or 0
+        account.standing = heard.number
         fact = heard.event.data
         if isinstance(fact, StandingChanged):
             ledger.open_page(account, f"standing {fact.ordinal}", heard.event.time)

@@ -1,0 +1,52 @@
+"""Every invariant of the trial balance has been seen to fail (reliability.md 3.2)."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from laurel_kit.postgres import Transaction
+from tests.integration.points_svc.books import Books
+from tests.unit.points_svc.script import Script
+
+SIDE_DOOR = """INSERT INTO transfer (member_id, seq, cause, leg, at, kind, debit, credit, amount, lot, why)
+SELECT member_id, seq + 1, '{cause}', 1, now(), '{kind}', '{debit}', '{credit}', 1, NULL, '{why}' FROM account"""
+
+BREAKS = [
+    ("UPDATE account SET posted = posted + 1", {"I2", "I4"}),
+    ("UPDATE account SET debt = 1", {"I2", "I4"}),
+    ("UPDATE account SET held = 1", {"I3"}),
+    ("UPDATE account SET seq = seq + 1", {"I8"}),
+    ("UPDATE account SET ladder = '{}'", {"ladder"}),
+    ("UPDATE lot SET remaining = remaining - 1", {"I2", "lots", "ladder"}),
+    ("UPDATE lot SET expires_at = expires_at + interval '1 day'", {"ladder"}),
+    ("UPDATE purchase SET net = net + 1", {"I7"}),
+    ("UPDATE purchase SET parts = '[[1000000, 20000, false, null]]'", {"I7"}),
+    ("DELETE FROM no_effect", {"I6"}),
+    ("DELETE FROM consumption", {"consumption", "lots"}),
+    ("DELETE FROM lot", {"I2", "lots", "ladder"}),
+    (
+        SIDE_DOOR.format(cause="x", kind="earned", debit="debt", credit="issuance", why='{"rule": 1}'),
+        {"I4", "I5", "I8"},
+    ),
+    (SIDE_DOOR.format(cause="", kind="spent", debit="expired", credit="issuance", why="{}"), {"I6", "I8"}),
+]
+
+
+@pytest.mark.parametrize(("statement", "caught"), BREAKS, ids=[statement[:50] for statement, _ in BREAKS])
+async def test_what_is_changed_behind_the_ledgers_back_is_caught(
+    books: Books, statement: str, caught: set[str]
+) -> None:
+    script = Script()
+    script.register()
+    script.buy(10000, "o1")
+    script.buy(0, "o2")
+    await books.play(script)
+    await books.spend(30, "spend-thirty-points", script.now)
+    assert await books.broken() == {}
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(text(statement))
+
+    await books.database.in_transaction(work)
+    assert set(await books.broken()) == caught
