@@ -46,9 +46,6 @@ async def test_a_mark_stands_behind_the_facts_of_each_lane(new_world: NewWorld) 
     ]
 
 
-@pytest.mark.xfail(
-    reason="the kit does not call a handler when all records of a transaction were set aside", strict=False
-)
 async def test_a_mark_passes_a_record_that_could_not_be_read(new_world: NewWorld) -> None:
     world, log = await new_world(reference_document()), Log()
     log.activate(reference_document())
