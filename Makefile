@@ -53,7 +53,7 @@ e2e: setup ## The whole stack
 figures: setup ## The check figures of the specification through the real stack, all six rows (long)
 	@$(BIN)/python -m pytest -s tests/e2e/test_check_figures.py $(ARGS)
 proof: setup ## Model, convergence and kill tests at full size (long)
-	@$(BIN)/python -m pytest -s -m long tests $(ARGS)
+	@$(BIN)/python -m pytest -s -m long $(T) $(ARGS)
 bench-chain: setup ## What the whole chain costs per event, by process (ARGS="--baskets 50000")
 	@$(BIN)/python -m tests.bench.whole_chain $(ARGS)
 ci: ## What CI runs

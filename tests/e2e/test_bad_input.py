@@ -19,7 +19,7 @@ TIME = "2024-05-01T10:00:00+00:00"
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    with open_shop(reference(campaigns=False)) as opened:
+    with open_shop(reference(campaigns=False), partitions=4) as opened:
         yield opened
 
 

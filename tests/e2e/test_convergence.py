@@ -27,7 +27,7 @@ def story(households: int) -> list[Report]:
 
 def outcome(told: list[Report], stopped: str | None) -> dict[str, object]:
     """The state after the story, with one service stopped while it was told."""
-    with open_shop(reference(), without=[stopped] if stopped else []) as shop:
+    with open_shop(reference(), without=[stopped] if stopped else [], partitions=4) as shop:
         shop.tell(told)
         if stopped:
             shop.settle_without(stopped)
@@ -48,7 +48,7 @@ def compare(households: int) -> None:
 
 
 def test_a_service_that_was_stopped_catches_up_to_the_same_result() -> None:
-    compare(12)
+    compare(8)
 
 
 @pytest.mark.long

@@ -137,7 +137,7 @@ def under_fire(events: int, kills_each: int) -> None:
     world = World(with_campaigns(reference_programme("USD", "America/New_York")))
     for report in told:
         world.tell(report)
-    with quick_sessions(), open_shop(reference()) as shop:
+    with quick_sessions(), open_shop(reference(), partitions=4) as shop:
         nemesis = Nemesis(shop, kills_each)
         tell_under_fire(shop, told, nemesis)
         problems = differences(world, shop, awards=True)
@@ -195,7 +195,7 @@ def test_saying_everything_again_changes_nothing_and_without_the_dedupe_the_chec
     world = World(with_campaigns(reference_programme("USD", "America/New_York")))
     for report in told:
         world.tell(report)
-    with open_shop(reference()) as shop:
+    with open_shop(reference(), partitions=4) as shop:
         shop.tell(told)
         shop.settle()
         shop.services.member.resay(None)

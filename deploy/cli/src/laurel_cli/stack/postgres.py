@@ -73,6 +73,10 @@ class PostgresServer:
         """Fast shutdown; nothing acknowledged is lost."""
         processes.stop_recorded(self.home, PART, first=signal.SIGINT, limit_seconds=STOP_LIMIT_SECONDS)
 
+    def stop_at_once(self) -> None:
+        """Immediate shutdown: no checkpoint, the next start would recover; every process of the server is gone afterwards."""
+        processes.stop_recorded(self.home, PART, first=signal.SIGQUIT, limit_seconds=STOP_LIMIT_SECONDS)
+
     def kill(self) -> None:
         """SIGKILL, as a power cut would; what was committed stays."""
         processes.kill_recorded(self.home, PART)
