@@ -14,11 +14,14 @@ from tests.support.shop import Report, Shop
 
 def gathered(history: Iterable[Report], *, clock: str, every_closings: int) -> list[Report]:
     """The same history with its spendings gathered behind every so many closed days, because each must find everything
-    before it settled; all at the shop's own `clock`."""
+    before it settled; all at the shop's own `clock`, and without what happens after that."""
     told: list[Report] = []
     spendings: list[Report] = []
     closed = 0
+    last = datetime.fromisoformat(clock)
     for item in history:
+        if "time" in item and datetime.fromisoformat(item["time"]) > last:
+            continue  # the door would refuse it as not yet happened
         if item.get("command") == "spend":
             spendings.append(item | {"at": clock})
             continue
