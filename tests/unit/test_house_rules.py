@@ -53,7 +53,7 @@ PLANTED = [
     (retail_in_the_kit, "shared/kit/src/laurel_kit/reading.py", "# one transaction for all members\n"),
     (sleeping_tests, "tests/unit/test_patience.py", "time" + ".sleep(1)\n"),
     (missing_module_docstring, "services/tier-svc/src/tier_svc/main.py", "x = 1\n"),
-    (registry_addresses, "requirements/dev.txt", "--index-url https://example.org/simple\n"),
+    (registry_addresses, "requirements/dev.txt", "--index" + "-url somewhere\n"),
 ]
 
 
