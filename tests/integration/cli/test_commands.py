@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from laurel_cli.stack.settings import DEFAULT_PARTITIONS
 from tests.integration.cli.conftest import Laurel
 from tests.support.shop import REFERENCE, Shop, reference
 
@@ -249,3 +250,15 @@ def test_nobody_and_no_stack_are_sentences(laurel: Laurel) -> None:
     assert away.code == 1
     assert "tier-svc cannot be reached" in away.err
     assert "member=http" in laurel("settle", "--url", "x").err
+
+
+def test_topics_are_made_on_a_broker_of_your_own_and_never_changed(
+    shop: Shop, laurel: Laurel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", shop.stack.kafka_bootstrap)
+    there = laurel("topics", "--partitions", str(DEFAULT_PARTITIONS), "--json").json
+    assert there["made"] == []
+    assert {"activities", "activities.dead-letter", "channel-activities"} <= set(there["there"])
+    refused = laurel("topics", "--partitions", str(DEFAULT_PARTITIONS + 1))
+    assert refused.code == 1
+    assert f"activities has {DEFAULT_PARTITIONS} partitions" in refused.err

@@ -22,6 +22,7 @@ from laurel_cli.commands.reset import reset
 from laurel_cli.commands.screens import screens
 from laurel_cli.commands.settle import settle
 from laurel_cli.commands.status import status
+from laurel_cli.commands.topics import topics
 from laurel_cli.commands.up import up
 from laurel_cli.console import note
 from laurel_cli.refusal import CommandError
@@ -37,6 +38,7 @@ COMMANDS = (
     settle,
     resay,
     screens,
+    topics,
 )
 GROUPS = (programme, day, dlq, export)
 
