@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import pytest
 
+from laurel_kit.hearing import RawRecord
 from tests.integration.tier_svc.histories import History
 from tests.integration.tier_svc.world import NewWorld
 from tests.unit.tier_svc.domain.ladders import rules_of, short_document
@@ -35,17 +37,19 @@ def every_metric() -> dict[str, Any]:
 async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_world: NewWorld, seed: int) -> None:
     words = every_metric()
     log = History(words, seed=seed, members=12, events=900, days=200, partitions=3).log
+    cuts: dict[str, Iterable[list[RawRecord]]] = {f"by {size}": log.cut(size) for size in (1, 7, 100, 1_000)}
+    cuts |= {f"at random, {n}": log.cut_at_random(seed * 100 + n) for n in range(2)}
     dumps, saids = {}, {}
-    for size in (1, 7, 100, 1_000):
+    for cut, transactions in cuts.items():
         world = await new_world(words)
-        await world.drink(log, size)
-        dumps[size] = await world.dump()
-        saids[size] = sorted(await world.said(), key=lambda row: row.event_id)
-    for size in dumps:
-        for table in dumps[1]:
-            assert dumps[size][table] == dumps[1][table], f"{table} differs when cut by {size}"
-        assert saids[size] == saids[1], f"cut by {size} says something else"
-    kinds = {row["kind"] for row in dumps[1]["standing"]}
+        await world.drink_in(transactions)
+        dumps[cut] = await world.dump()
+        saids[cut] = sorted(await world.said(), key=lambda row: row.event_id)
+    for cut, dump in dumps.items():
+        for table, rows in dumps["by 1"].items():
+            assert dump[table] == rows, f"{table} differs when cut {cut}"
+        assert saids[cut] == saids["by 1"], f"cut {cut} says something else"
+    kinds = {row["kind"] for row in dumps["by 1"]["standing"]}
     assert kinds == {"raised", "kept", "lapsed", "lowered", "corrected"}
 
 

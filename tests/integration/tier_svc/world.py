@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,6 +99,18 @@ class Log:
         for place in range(start, longest, size):
             yield [record for records in self.records.values() for record in records[place : place + size]]
 
+    def cut_at_random(self, seed: int, most: int = 60) -> Iterable[list[RawRecord]]:
+        """Transactions that take 0 to `most` records of each partition, another number of each every time."""
+        chance = random.Random(seed)
+        places = dict.fromkeys(self.records, 0)
+        while any(place < len(self.records[partition]) for partition, place in places.items()):
+            batch: list[RawRecord] = []
+            for partition, place in places.items():
+                places[partition] = place + chance.choice((0, 1, chance.randint(0, most)))
+                batch += self.records[partition][place : places[partition]]
+            if batch:
+                yield batch
+
     def _lay(self, partition: int, member: UUID | None, number: int | None, event: Event[Any]) -> None:
         records = self.records.setdefault(partition, [])
         headers = [(HEADER_TYPE, event.type.encode()), (HEADER_ID, event.id.encode())]
@@ -130,7 +143,10 @@ class World:
                 await load_programme(programme_of(words), self.open_store(tx), LOADED_AT)
 
     async def drink(self, log: Log, size: int = 1_000) -> None:
-        for batch in log.cut(size):
+        await self.drink_in(log.cut(size))
+
+    async def drink_in(self, transactions: Iterable[list[RawRecord]]) -> None:
+        for batch in transactions:
             await self.applier.apply(batch)
 
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
