@@ -1,0 +1,23 @@
+"""What a fault test showed: its figure, the bar, the verdict; one line each in the log that $LAUREL_PROOF_LOG names.
+
+The one thing not to break: a verdict is written before the test asserts it, so that a run that fails still says by how much."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+LOG = "LAUREL_PROOF_LOG"
+
+
+def record(
+    test_id: str, figure: str, bar: str, verdict: bool, *, seed: int | None = None, seconds: float | None = None
+) -> None:
+    """One line of the report, e.g. record("T-K05", "10,000 reports, 80 kills: lost 0, doubled 0", "000", True, seed=42)."""
+    log = os.environ.get(LOG)
+    if not log:
+        return
+    line = {"test": test_id, "figure": figure, "bar": bar, "verdict": verdict, "seed": seed, "seconds": seconds}
+    with Path(log).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
