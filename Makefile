@@ -53,7 +53,11 @@ e2e: setup ## The whole stack
 figures: setup ## The check figures of the specification through the real stack, all six rows (long)
 	@$(BIN)/python -m pytest -s tests/e2e/test_check_figures.py $(ARGS)
 proof: setup ## Model, convergence and kill tests at full size (long)
-	@$(BIN)/python -m pytest -s -m long $(T) $(ARGS)
+	@$(BIN)/python -m pytest -s -m "long and not nightly" $(T) $(ARGS)
+fault: setup ## The fault catalogue at the size of every change, one report at its end: up to 20 minutes on 2 cores
+	@$(BIN)/python -m tests.fault $(T) $(ARGS)
+fault-nightly: setup ## The fault catalogue at the size of every night: hours (T=path narrows it)
+	@$(BIN)/python -m tests.fault --nightly $(T) $(ARGS)
 bench-chain: setup ## What the whole chain costs per event, by process (ARGS="--baskets 50000")
 	@$(BIN)/python -m tests.bench.whole_chain $(ARGS)
 ci: ## What CI runs
@@ -75,4 +79,4 @@ lock: setup ## Compile the hashed requirement files anew (no index address ends 
 	  --no-annotate --no-header --quiet --extra demo $(addprefix --no-emit-package ,$(DISTRIBUTIONS)) \
 	  requirements/dev.in $(addsuffix /pyproject.toml,$(PACKAGES)) -o requirements/dev.txt
 
-.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof bench-chain ci setup lock
+.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof fault fault-nightly bench-chain ci setup lock

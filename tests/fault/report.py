@@ -1,4 +1,5 @@
-"""What a fault test showed: its figure, the bar, the verdict; one line each in the log that $LAUREL_PROOF_LOG names.
+"""What a fault test showed: its figure, the bar, the verdict; one line each in the log that $LAUREL_PROOF_LOG names. And the seeds: which
+one a test uses, and which failing ones of the past it always runs too.
 
 The one thing not to break: a verdict is written before the test asserts it, so that a run that fails still says by how much."""
 
@@ -9,15 +10,34 @@ import os
 from pathlib import Path
 
 LOG = "LAUREL_PROOF_LOG"
+SEED = "LAUREL_SEED"
+
+# Seeds that have failed once, with what they showed: always run, beside the test's own. A seed is only ever added.
+REGRESSION_SEEDS: dict[str, tuple[int, ...]] = {}
 
 
 def record(
-    test_id: str, figure: str, bar: str, verdict: bool, *, seed: int | None = None, seconds: float | None = None
+    test_id: str, figure: str, bar: str, verdict: bool, seed: int | None = None, seconds: float | None = None
 ) -> None:
     """One line of the report, e.g. record("T-K05", "10,000 reports, 80 kills: lost 0, doubled 0", "000", True, seed=42)."""
     log = os.environ.get(LOG)
     if not log:
         return
-    line = {"test": test_id, "figure": figure, "bar": bar, "verdict": verdict, "seed": seed, "seconds": seconds}
+    line = {
+        "test": test_id, "figure": figure, "bar": bar, "verdict": verdict, "seed": seed, "seconds": seconds,
+        "node": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
+    }  # fmt: skip
     with Path(log).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def seed_of(test_id: str, default: int) -> int:
+    """The seed of a seeded test: $LAUREL_SEED when it is set, else the one that the test always uses."""
+    del test_id  # named so that a call says whose seed it is
+    given = os.environ.get(SEED, "").strip()
+    return int(given) if given else default
+
+
+def seeds_of(test_id: str, default: int) -> list[int]:
+    """All seeds of a test that is parametrized by them: its own, and those that have failed once."""
+    return list(dict.fromkeys([seed_of(test_id, default), *REGRESSION_SEEDS.get(test_id, ())]))

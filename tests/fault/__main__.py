@@ -1,0 +1,161 @@
+"""python -m tests.fault [--nightly] [--json PATH] [pytest arguments …]: the fault catalogue of reliability.md 4, and one report at its end.
+
+The one thing not to break: the exit code is 0 only when every chosen test has passed, has recorded a figure, and the figure holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from tests.fault.gathering import BROKEN, HELD, SKIPPED, Ran, Report, Row, id_in, read_log, rows_of, seeds_by_id
+from tests.fault.report import LOG, SEED
+
+ROOT = Path(__file__).parents[2]
+PROOF = ROOT / ".proof"  # git-ignored
+COLOURS = {HELD: "green", SKIPPED: "yellow"}
+FAULT_SECONDS_MAX = 1_200  # of `make fault` on 2 cores: what anybody may be asked to wait for before a commit
+WHY_CHARS_MAX = 160
+
+
+class Watching:
+    """A pytest plugin: keeps how each chosen test ended."""
+
+    def __init__(self) -> None:
+        self.ran: dict[str, Ran] = {}
+        self.broken_files: list[str] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            told = getattr(item, "obj", None)
+            self.ran[item.nodeid] = Ran(item.nodeid, id_in(getattr(told, "__doc__", None)))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken_files.append(report.nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        test = self.ran.setdefault(report.nodeid, Ran(report.nodeid))
+        test.seconds += report.duration
+        if report.failed or (report.when == "call" and hasattr(report, "wasxfail")):
+            test.ended = "failed"
+            test.why = test.why or _first_line(report)
+        elif report.skipped:
+            test.ended, test.why = "skipped", _first_line(report)
+        elif report.when == "call":
+            test.ended = "passed"
+
+
+def _first_line(report: pytest.TestReport) -> str:
+    """Why, in one line: the last line of the failure, or the reason of a skip."""
+    told: Any = report.longrepr
+    if isinstance(told, tuple):
+        return str(told[2])[:WHY_CHARS_MAX]
+    crash = getattr(told, "reprcrash", None)
+    text = str(crash.message) if crash is not None else str(told or report.outcome)
+    return (text.strip().splitlines() or ["no reason given"])[0][:WHY_CHARS_MAX]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, report, and say by the exit code whether all of it held."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--nightly", action="store_true", help="the sizes of every night instead of those of every change"
+    )
+    parser.add_argument("--json", type=Path, default=None, help="where the report is written as JSON")
+    chosen, more = parser.parse_known_args(arguments)
+    run = "nightly" if chosen.nightly else "fault"
+    log = _fresh_log(run)
+    watching = Watching()
+    began, clock = datetime.now(UTC), time.monotonic()
+    words = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-v", "-m", run, *_with_a_place(more)]
+    pytest.main(words, plugins=[watching])
+    report = Report(run, began.isoformat(timespec="seconds"), time.monotonic() - clock)
+    report.rows = rows_of(watching.ran, read_log(log))
+    report.rows += [
+        Row("?", "it cannot be collected", "", "failed", None, None, name) for name in watching.broken_files
+    ]
+    log.unlink()
+    write(report, chosen.json or PROOF / f"{run}.json")
+    show(report, Console(width=None if sys.stdout.isatty() else 150))
+    return 0 if report.green else 1
+
+
+def _fresh_log(run: str) -> Path:
+    """An empty log of this run, which the tests find in the environment."""
+    PROOF.mkdir(exist_ok=True)
+    log = PROOF / f"{run}-{os.getpid()}.jsonl"
+    log.write_text("", encoding="utf-8")
+    os.environ[LOG] = str(log)
+    return log
+
+
+def _with_a_place(more: list[str]) -> list[str]:
+    """The arguments, and all tests where no place is named."""
+    named = any((ROOT / word.partition("::")[0]).exists() for word in more if not word.startswith("-"))
+    return more if named else [*more, str(ROOT / "tests")]
+
+
+def write(report: Report, path: Path) -> None:
+    """As JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = report.document() | {"commit": _commit(), "cores": os.cpu_count()}
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def _commit() -> str:
+    told = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip()
+
+
+def show(report: Report, console: Console) -> None:
+    """The table, the seeds, and how to repeat what failed."""
+    table = Table(title=f"The proof ({report.run}, {report.began})", title_justify="left")
+    for name, justify in (("test", "left"), ("figure", "left"), ("bar", "left"), ("verdict", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("seconds", justify="right")
+    table.add_column("seed", justify="right")
+    for row in report.rows:
+        colour = COLOURS.get(row.verdict, "red")
+        seconds = "" if row.seconds is None else f"{row.seconds:,.1f}"
+        table.add_row(
+            row.test_id, row.figure if row.verdict in {HELD, BROKEN} else f"{row.node.rpartition('::')[2]}: {row.figure}",
+            row.bar, f"[{colour}]{row.verdict}[/]", seconds, "" if row.seed is None else str(row.seed),
+        )  # fmt: skip
+    console.print(table)
+    used = "; ".join(f"{test_id} {', '.join(map(str, seeds))}" for test_id, seeds in seeds_by_id(report.rows).items())
+    console.print(f"Seeds: {used or 'none'}. {SEED}=n gives every seeded test another one.", highlight=False)
+    for row in report.bad:
+        console.print(f"[red]{row.verdict}[/] {row.test_id}: repeat with  {_again(report.run, row)}", highlight=False)
+    limit = f" of {FAULT_SECONDS_MAX // 60} minutes" if report.run == "fault" else ""
+    held = sum(row.verdict == HELD for row in report.rows)
+    skipped = sum(row.verdict == SKIPPED for row in report.rows)
+    console.print(
+        f"{held} held, {len(report.bad)} not, {skipped} skipped, in {report.seconds / 60:.1f}{limit or ' minutes'}",
+        highlight=False,
+    )
+
+
+def _again(run: str, row: Row) -> str:
+    seed = f"{SEED}={row.seed} " if row.seed is not None else ""
+    nightly = "--nightly " if run == "nightly" else ""
+    return f"{seed}python -m tests.fault {nightly}'{row.node}'" if row.node else f"{seed}make {run}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""The report itself: what does not hold, what failed and what recorded nothing all stand in it, and none of it leaves the exit code at 0."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fault.gathering import Report, read_log, rows_of
+from tests.fault.report import SEED, seed_of, seeds_of
+
+ROOT = Path(__file__).parents[2]
+
+TOYS = '''
+import pytest
+from tests.fault.report import record, seed_of
+
+pytestmark = pytest.mark.fault
+
+def test_holds():
+    """T-K06: it holds."""
+    seed = seed_of("T-K06", 5)
+    record("T-K06", "lost 0", "000", True, seed=seed, seconds=1.5)
+'''
+BAD_TOYS = '''
+def test_does_not_hold():
+    """T-K05: recorded false and asserted."""
+    record("T-K05", "lost 3", "000", False, seed=7)
+    assert False, "lost 3"
+
+def test_recorded_false_but_passed():
+    """T-K14: nobody asserted it."""
+    record("T-K14", "stopped after 9 s", "5 s", False)
+
+def test_fails_before_it_records():
+    """T-P02: it fails early."""
+    raise RuntimeError("no database")
+
+def test_records_nothing():
+    """T-H01: it passes."""
+
+@pytest.mark.skip(reason="no second disk here")
+def test_is_skipped():
+    """T-P04: it cannot run here."""
+
+@pytest.fixture
+def broken():
+    raise OSError("no port")
+
+def test_whose_fixture_fails(broken):
+    """T-K11: it never begins."""
+'''
+
+
+def run(folder: Path, toys: str, **env: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    (folder / "test_toys.py").write_text(toys, encoding="utf-8")
+    written = folder / "proof.json"
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.fault", "--json", str(written), str(folder), "-p", "no:cacheprovider"],
+        cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return ended, json.loads(written.read_text(encoding="utf-8"))
+
+
+def test_what_does_not_hold_stands_in_the_report_and_in_the_exit_code(tmp_path: Path) -> None:
+    ended, report = run(tmp_path, TOYS + BAD_TOYS)
+    assert ended.returncode == 1, ended.stdout
+    found = [(row["test_id"], row["verdict"], row["seed"]) for row in report["rows"]]
+    assert found == [
+        ("T-H01", "unrecorded", None), ("T-K05", "broken", 7), ("T-K06", "held", 5), ("T-K11", "failed", None),
+        ("T-K14", "broken", None), ("T-P02", "failed", None), ("T-P04", "skipped", None),
+    ]  # fmt: skip
+    assert (report["green"], report["seeds"]) == (False, {"T-K05": [7], "T-K06": [5]})
+    assert "LAUREL_SEED=7 python -m tests.fault '" in ended.stdout.replace("\n", "")
+
+
+def test_where_all_holds_the_exit_code_is_0_and_another_seed_may_be_given(tmp_path: Path) -> None:
+    ended, report = run(tmp_path, TOYS, LAUREL_SEED="99")
+    assert ended.returncode == 0, ended.stdout
+    assert report["green"]
+    assert report["seeds"] == {"T-K06": [99]}
+
+
+def test_nothing_chosen_and_what_cannot_be_collected_prove_nothing(tmp_path: Path) -> None:
+    ended, report = run(tmp_path, "def test_of_no_catalogue() -> None: ...\n")
+    assert (ended.returncode, report["rows"]) == (1, [])
+    ended, report = run(tmp_path, TOYS + "import nothing_of_that_name\n")
+    assert (ended.returncode, report["rows"][0]["verdict"]) == (1, "failed")
+
+
+def test_a_line_cut_off_by_a_kill_costs_only_itself(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    line = {"test": "T-K05", "figure": "f", "bar": "b", "verdict": True, "seed": None, "seconds": 1.0, "node": ""}
+    log.write_text(json.dumps(line) + '\n{"test": "T-K0', encoding="utf-8")
+    report = Report("fault", "now", 1.0, rows_of({}, read_log(log)))
+    assert [(row.test_id, row.verdict) for row in report.rows] == [("T-K05", "held")]
+    assert report.green
+
+
+def test_seeds_that_failed_once_are_always_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SEED, raising=False)
+    monkeypatch.setattr("tests.fault.report.REGRESSION_SEEDS", {"T-K17": (17, 99)})
+    assert (seed_of("T-K17", 1), seeds_of("T-K17", 1), seeds_of("T-K05", 42)) == (1, [1, 17, 99], [42])
+    monkeypatch.setenv(SEED, "99")
+    assert (seed_of("T-K17", 1), seeds_of("T-K17", 1)) == (99, [99, 17])
