@@ -19,7 +19,7 @@ S = TypeVar("S")
 LIST_MAX = 1_000
 FOLLOWERS_MAX = 10_000  # of one key in one call; a second call goes on
 
-_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]])
 
 
 class NotReplayable(Exception):
@@ -63,7 +63,10 @@ class DeadLetters(Generic[S]):
         """One with its content. Raises NotReplayable (`not_found`)."""
         async with self._database.reading() as tx:
             row = await self._row(tx, sql.DEAD_LETTER_READ, letter_id)
-        headers = {name: value.decode("utf-8", "replace") for name, value in _headers.decode(row.headers)}
+        headers = {
+            name: None if value is None else value.decode("utf-8", "replace")
+            for name, value in _headers.decode(row.headers)
+        }
         value = None if row.value is None else row.value.decode("utf-8", "replace")
         return _shown(row) | {"headers": headers, "value": value, "key": None if row.key is None else row.key.hex()}
 

@@ -50,10 +50,10 @@ def headers_of(record: Record) -> tuple[str | None, int | None]:
     type_name = number = None
     for name, value in record.headers:
         if name == HEADER_NUMBER:
-            if not value.isdigit() or len(value) > NUMBER_DIGITS_MAX:
+            if value is None or not value.isdigit() or len(value) > NUMBER_DIGITS_MAX:
                 raise ValueError(f"the header `{HEADER_NUMBER}` is not a number")
             number = int(value)
-        elif name == HEADER_TYPE:
+        elif name == HEADER_TYPE and value is not None:
             type_name = value.decode()
     return type_name, number
 

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
+from laurel_kit import header_names
 from laurel_kit.settings import KAFKA_SESSION_SECONDS_DEFAULT
 
 STOP_SECONDS_MAX = 5.0  # a client's own stop may hang when brokers are away
@@ -80,6 +81,7 @@ class Kafka:
     def consumer(self, group: str) -> AIOKafkaConsumer:
         """A consumer, not started, not subscribed."""
         check_consumer_settings(CONSUMER)
+        header_names.tolerate()
         session_ms = int(self.session_seconds * 1000)
         settings = CONSUMER | {"session_timeout_ms": session_ms, "heartbeat_interval_ms": session_ms * 3 // 10}
         return AIOKafkaConsumer(

@@ -65,7 +65,7 @@ class DeadLetter(NamedTuple):
     offset: int
     key: bytes | None
     number: int | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
     reason: str
     detail: str
@@ -116,7 +116,7 @@ class Transaction:
         reason: str,
         detail: str,
         number: int | None = None,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Sequence[tuple[str, bytes | None]] = (),
         parks: bool = False,
     ) -> None:
         """Set a record aside, in the transaction that moves the cursor over it. Its content stays in this service."""
