@@ -233,7 +233,13 @@ def test_a_conflict_is_a_dead_letter_that_is_shown_replayed_in_vain_and_given_up
     replayed = laurel("dlq", "replay", name)
     assert replayed.code == 1
     assert "it stopped at letter" in replayed.out
-    assert "is discarded" in laurel("dlq", "discard", name).out
+    assert "is discarded" in laurel("dlq", "discard", name, "--by", "the keeper").out
+    shown = laurel("dlq", "show", name, "--json").json
+    assert (shown["state"], shown["resolved_by"]) == ("discarded", "the keeper")
+    assert [one["outcome"] for one in shown["actions"]] == ["failed", "discarded"]
+    refused = laurel("dlq", "replay", name)
+    assert refused.code == 1
+    assert "was discarded by the keeper" in refused.err
     assert laurel("dlq", "show", name, "--json").json["state"] == "discarded"
 
 

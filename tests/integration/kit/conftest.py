@@ -32,7 +32,7 @@ async def database_url(postgres: Stack) -> str:
     url = postgres.fresh_database()
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
     async with engine.begin() as connection:
-        for statement in (*sql.TABLES, TABLE):
+        for statement in (*sql.TABLES, *sql.DEAD_LETTER_ACTIONS, TABLE):
             await connection.execute(text(statement))
     await engine.dispose()
     return url

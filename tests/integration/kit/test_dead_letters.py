@@ -76,12 +76,12 @@ async def test_a_discarded_record_gives_up_its_number_and_lets_the_rest_pass(dat
     heart = applier(database, Toy())
     await lane(heart, record(ANNA, 1, 0, value=b"{"), record(ANNA, 2, 1), record(ANNA, 3, 2))
     letters = DeadLetters(heart)
-    report = await letters.discard((await letters.find())[0]["id"])
+    report = await letters.discard((await letters.find())[0]["id"], "the keeper")
     assert report.replayed == 2
     assert await tallies(database) == {ANNA: (3, 2)}
     assert [state for _, _, state in await dead(database)] == ["discarded", "replayed", "replayed"]
     assert await parked(database) == []
-    with pytest.raises(NotReplayable, match="is discarded"):
+    with pytest.raises(NotReplayable, match="was discarded by the keeper"):
         await letters.replay((await letters.find())[0]["id"])
 
 
@@ -134,3 +134,24 @@ async def test_replays_and_the_lane_may_meet_and_nothing_overtakes(database: Dat
 async def test_an_unknown_id_is_not_found(database: Database) -> None:
     with pytest.raises(NotReplayable, match="no dead letter"):
         await DeadLetters(applier(database, Toy())).replay(7)
+
+
+async def test_a_second_replay_is_a_duplicate_and_every_action_is_on_record(database: Database) -> None:
+    toy = Mended()
+    heart = applier(database, toy)
+    await lane(heart, record(ANNA, 1, 0, channel="defect"))
+    letters = DeadLetters(heart)
+    letter_id = (await letters.find())[0]["id"]
+    await letters.replay(letter_id, "anna")
+    toy.broken = False
+    await letters.replay(letter_id, "bert")
+    again = await letters.replay(letter_id, "carl\x00")
+    assert (again.replayed, again.duplicates, again.stopped_at) == (0, 1, None)
+    assert await tallies(database) == {ANNA: (1, 1)}
+    shown = await letters.show(letter_id)
+    assert (shown["state"], shown["resolved_by"]) == ("replayed", "bert")
+    assert [(one["action"], one["outcome"], one["asked_by"]) for one in shown["actions"]] == [
+        ("replay", "failed", "anna"),
+        ("replay", "applied", "bert"),
+        ("replay", "duplicate", "carl\\0"),
+    ]

@@ -139,6 +139,12 @@ async def test_dead_letters_over_http(client: httpx.AsyncClient, database: Datab
     problem(await client.get("/v1/dead-letters/999"), 404, "not_found")
     assert (await client.post(f"/v1/dead-letters/{first}/discard")).json()["replayed"] == 1
     assert (await client.get("/v1/dead-letters", params={"state": "open"})).json()["items"] == []
+    problem(await client.post(f"/v1/dead-letters/{first}/replay"), 409, "discarded")
+    problem(await client.post(f"/v1/dead-letters/{first}/discard"), 409, "discarded")
+    assert (await client.get(f"/v1/dead-letters/{first}")).json()["state"] == "discarded"
+    again = await client.post(f"/v1/dead-letters/{first + 1}/replay", json={"by": "anna"})
+    assert again.json()["duplicates"] == 1
+    problem(await client.post(f"/v1/dead-letters/{first + 1}/replay", json={"by": ""}), 422, "invalid")
 
 
 async def test_say_again_for_one_and_for_all(client: httpx.AsyncClient) -> None:

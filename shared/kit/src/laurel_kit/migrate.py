@@ -39,6 +39,12 @@ def kit_tables(op: Operations) -> None:
         op.execute(statement)
 
 
+def dead_letter_actions(op: Operations) -> None:
+    """Keep what people do about dead letters; every service's second migration calls this."""
+    for statement in sql.DEAD_LETTER_ACTIONS:
+        op.execute(statement)
+
+
 def _script(folder: Path) -> ScriptDirectory:
     versions = folder / "versions"
     return ScriptDirectory(str(folder), version_locations=[str(versions if versions.is_dir() else folder)])

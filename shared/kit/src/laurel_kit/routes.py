@@ -16,12 +16,12 @@ import structlog
 from fastapi import APIRouter, Query, Response
 from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from laurel_kit import migrate, sql
 from laurel_kit.applying import Applier
-from laurel_kit.dead_letters import LIST_MAX, DeadLetters, NotReplayable
+from laurel_kit.dead_letters import LIST_MAX, SOMEBODY, DeadLetters, NotReplayable
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
 from laurel_kit.problems import Problem
@@ -31,7 +31,16 @@ from laurel_kit.telemetry import KitMetrics
 T = TypeVar("T")
 Resay = Callable[[UUID | None], Awaitable[int]]
 CountWaiting = Callable[[], Awaitable[int]]
-LetterId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+BIGINT_MAX = 2**63 - 1
+LetterId = Annotated[int, InPath(ge=1, le=BIGINT_MAX)]
+
+ASKED_BY_CHARS_MAX = 200
+# For the OpenAPI document.
+NOT_READY: dict[str, Any] = {
+    "description": "Not ready, and why",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
+METRICS: dict[str, Any] = {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}
 
 PING_CACHED_SECONDS = 1.0
 PING_WAIT_SECONDS = 2.0
@@ -99,20 +108,20 @@ class Readiness:
 
 def of_health(parts: Parts) -> APIRouter:
     """/livez, /readyz, /metrics and /progress."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(tags=["health"])
     readiness = Readiness(parts)
 
     @router.get("/livez")
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", responses={503: NOT_READY})
     async def readyz(response: Response) -> dict[str, Any]:
         ready, said = await readiness.report()
         response.status_code = 200 if ready else 503
         return {"status": "ready" if ready else "not ready", **said}
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=Response, responses={200: METRICS})
     async def show_metrics() -> Response:
         return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -153,6 +162,12 @@ async def _progress(parts: Parts) -> dict[str, Any]:
     }
 
 
+class Acting(BaseModel):
+    """Who asks for it, for the record. There are no accounts: it is believed."""
+
+    by: Annotated[str, Field(min_length=1, max_length=ASKED_BY_CHARS_MAX)] = SOMEBODY
+
+
 def of_dead_letters(applier: Applier[Any]) -> APIRouter:
     """List, show, replay and discard the dead letters of the reader."""
     router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
@@ -162,7 +177,7 @@ def of_dead_letters(applier: Applier[Any]) -> APIRouter:
     async def find(
         state: Literal["open", "replayed", "discarded"] | None = None,
         limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 100,
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0, le=BIGINT_MAX)] = 0,
     ) -> dict[str, Any]:
         items = await letters.find(state=state, limit=limit, after=after)
         return {"items": items, "next": items[-1]["id"] if len(items) == limit else None}
@@ -172,12 +187,12 @@ def of_dead_letters(applier: Applier[Any]) -> APIRouter:
         return await _or_problem(letters.show(letter_id))
 
     @router.post("/{letter_id}/replay")
-    async def replay(letter_id: LetterId) -> dict[str, Any]:
-        return msgspec.structs.asdict(await _or_problem(letters.replay(letter_id)))
+    async def replay(letter_id: LetterId, acting: Acting | None = None) -> dict[str, Any]:
+        return msgspec.structs.asdict(await _or_problem(letters.replay(letter_id, (acting or Acting()).by)))
 
     @router.post("/{letter_id}/discard")
-    async def discard(letter_id: LetterId) -> dict[str, Any]:
-        return msgspec.structs.asdict(await _or_problem(letters.discard(letter_id)))
+    async def discard(letter_id: LetterId, acting: Acting | None = None) -> dict[str, Any]:
+        return msgspec.structs.asdict(await _or_problem(letters.discard(letter_id, (acting or Acting()).by)))
 
     return router
 

@@ -94,6 +94,25 @@ TABLES = (
     SAID,
 )
 
+# Since the second revision: whatever a person did about a dead letter, one row each; rows are only ever added.
+DEAD_LETTER_ACTION = """
+CREATE TABLE dead_letter_action (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  letter_id bigint NOT NULL REFERENCES dead_letter ON DELETE CASCADE,
+  action text NOT NULL CHECK (action IN ('replay', 'discard')),
+  outcome text NOT NULL CHECK (outcome IN ('applied', 'duplicate', 'failed', 'discarded')),
+  detail text NOT NULL,
+  asked_by text NOT NULL,
+  at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+DEAD_LETTER_ACTIONS = (
+    "ALTER TABLE dead_letter ADD COLUMN resolved_by text",
+    DEAD_LETTER_ACTION,
+    "CREATE INDEX dead_letter_action_letter ON dead_letter_action (letter_id, id)",
+)
+
 # The row appears at the first start of a lane; afterwards it only moves.
 CURSOR_CREATE = text("""
 INSERT INTO consumer_cursor (grp, topic, partition, next_offset)
@@ -164,7 +183,8 @@ FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offse
   WITH ORDINALITY AS dead(topic, partition, at_offset, key, number, headers, value, reason, detail, place)
 ORDER BY place
 ON CONFLICT (grp, topic, partition, at_offset) DO UPDATE
-  SET attempts = dead_letter.attempts + 1, last_at = now(), reason = excluded.reason, detail = excluded.detail, state = 'open'
+  SET attempts = dead_letter.attempts + 1, last_at = now(), reason = excluded.reason, detail = excluded.detail, state = 'open',
+      resolved_by = NULL
 """)
 
 PARKED_INSERT = text("""
@@ -189,7 +209,7 @@ SELECT topic, partition, next_offset, extract(epoch FROM clock_timestamp() - mov
 """)
 
 DEAD_LETTERS_LIST = text("""
-SELECT id, grp, topic, partition, at_offset, number, reason, detail, attempts, first_at, last_at, state
+SELECT id, grp, topic, partition, at_offset, number, reason, detail, attempts, first_at, last_at, state, resolved_by
 FROM dead_letter
 WHERE grp = :grp AND (CAST(:state AS text) IS NULL OR state = :state) AND id > :after
 ORDER BY id LIMIT :limit
@@ -206,7 +226,18 @@ WHERE grp = :grp AND topic = :topic AND key = :key AND state = 'open'
 ORDER BY at_offset LIMIT 1
 """)
 
-DEAD_LETTER_CLOSE = text("UPDATE dead_letter SET state = :state, last_at = now() WHERE id = :id")
+DEAD_LETTER_CLOSE = text("""
+UPDATE dead_letter SET state = :state, last_at = now(), resolved_by = :asked_by WHERE id = :id
+""")
+
+DEAD_LETTER_NOTE = text("""
+INSERT INTO dead_letter_action (letter_id, action, outcome, detail, asked_by)
+VALUES (:letter_id, :action, :outcome, :detail, :asked_by)
+""")
+
+DEAD_LETTER_HISTORY = text("""
+SELECT action, outcome, detail, asked_by, at FROM dead_letter_action WHERE letter_id = :letter_id ORDER BY id
+""")
 
 DEAD_LETTER_FAILED_AGAIN = text("""
 UPDATE dead_letter SET attempts = attempts + 1, last_at = now(), detail = :detail WHERE grp = :grp AND id = :id

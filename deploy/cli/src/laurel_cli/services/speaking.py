@@ -49,11 +49,11 @@ class Speaking:
     def dead_letter(self, letter_id: str) -> dict[str, Any]:
         return dict(self._at.get(f"/v1/dead-letters/{letter_id}"))
 
-    def replay(self, letter_id: str) -> Any:
-        return self._at.post(f"/v1/dead-letters/{letter_id}/replay", {})
+    def replay(self, letter_id: str, by: str | None = None) -> Any:
+        return self._at.post(f"/v1/dead-letters/{letter_id}/replay", {"by": by} if by else {})
 
-    def discard(self, letter_id: str) -> Any:
-        return self._at.post(f"/v1/dead-letters/{letter_id}/discard", {})
+    def discard(self, letter_id: str, by: str | None = None) -> Any:
+        return self._at.post(f"/v1/dead-letters/{letter_id}/discard", {"by": by} if by else {})
 
     def summary(self) -> dict[str, Any]:
         return dict(self._at.get("/v1/summary"))
