@@ -3,23 +3,20 @@ to break: the judge goes back to just before the first of these ends and takes e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from tier_svc.domain.facts import Cause, PeriodEnd
+from tier_svc.domain.facts import PeriodEnd
 from tier_svc.domain.ladder import Timeline
 from tier_svc.domain.measures import History
 from tier_svc.domain.orders import Deed, Order
 from tier_svc.domain.standing import Move, Standing, after_activity, after_end, after_refund, last_day_before
 
-if TYPE_CHECKING:
-    from tier_svc.domain.stream import Step, Stream
-
 WITHIN = timedelta(hours=168)  # how late an activity may be to have ends judged again
 
 
-class _Again:
-    """The standing on its way from the first of the ends to the clock."""
+class Again:
+    """The standing on its way from the first of the ends to the clock: what it came to, the ends, which tier was held from when on."""
 
     def __init__(self, standing: Standing, history: History, timeline: Timeline) -> None:
         self.standing = standing
@@ -61,58 +58,29 @@ class _Again:
         self.why = move.rule
 
 
-def judge_again(stream: Stream, late: Step, clock: datetime) -> None:
-    """Judge the ends after the time of a late activity again; one `corrected` fact if what is visible differs."""
-    seq, time, _, timeline = late
-    if clock - time > WITHIN:
-        return
-    history = stream.history()
-    ends = [*_stored_ends(stream), *stream.ends]
-    first = next(end for end in ends if time < end.at)
-    again = _Again(first.before, history, timeline)
-    for step in _steps_since(history, first.at, seq):
+def judge_again(
+    ends: Sequence[PeriodEnd],
+    history: History,
+    timeline: Timeline,
+    *,
+    late_seq: int,
+    late_time: datetime,
+    clock: datetime,
+) -> Again:
+    """Judge the ends after the time of a late activity again, and everything since in the order of the stream, up to the clock.
+
+    `ends` are all that were judged so far, ascending, at least one of them after `late_time`; `history` knows the late activity already.
+    """
+    first = next(end for end in ends if late_time < end.at)
+    again = Again(first.before, history, timeline)
+    for step in _steps_since(history, first.at, late_seq):
         again.judge_ends(step.clock)
         again.judge_step(step)
     again.judge_ends(clock)
-    was, stream.standing = stream.standing, again.standing
-    _replace_ends(stream, first.at, again)
-    if again.standing.restart != was.restart:
-        stream.counters_anew()
-    if again.standing.visible() != was.visible():
-        _say_corrected(stream, late, clock, was, again)
-
-
-def _stored_ends(stream: Stream) -> list[PeriodEnd]:
-    """Ends from the store, without those that this batch has already replaced."""
-    if stream.past is None:
-        return []
-    undone = stream.undone_from
-    return [end for end in stream.past.ends if undone is None or end.at < undone]
+    return again
 
 
 def _steps_since(history: History, first: datetime, seq: int) -> list[Order | Deed]:
     steps: list[Order | Deed] = [order for order in history.orders() if order.clock >= first and order.seq < seq]
     steps += [deed for deed in history.deeds() if deed.clock >= first and deed.seq < seq]
     return sorted(steps, key=lambda step: step.seq)
-
-
-def _replace_ends(stream: Stream, first: datetime, again: _Again) -> None:
-    stream.ends = [end for end in stream.ends if end.at < first] + again.ends
-    stream.path = {instant: tier for instant, tier in stream.path.items() if instant < first} | again.path
-    if not stream.is_new and (stream.undone_from is None or first < stream.undone_from):
-        stream.undone_from = first
-    stream.last_end = again.ends[-1].at
-
-
-def _say_corrected(stream: Stream, late: Step, clock: datetime, was: Standing, again: _Again) -> None:
-    plural = "s" if len(again.ends) > 1 else ""
-    rule = f"{len(again.ends)} period end{plural} judged again with late activity {late.seq}; at last: {again.why}"
-    move = Move(again.standing, clock, rule, tuple(stream.sums.values), late.timeline.at(clock))
-    stream.say(
-        "corrected",
-        Cause(f"activity {late.seq}", clock, late.seq),
-        move,
-        was.tier,
-        replaced_from=again.ends[0].at,
-        path=tuple(again.path.items()),
-    )

@@ -11,9 +11,9 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from tier_svc.domain import judging_again
 from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
 from tier_svc.domain.facts import Cause, Fact, Kind, PeriodEnd
+from tier_svc.domain.judging_again import WITHIN, Again, judge_again
 from tier_svc.domain.ladder import Rules, Timeline
 from tier_svc.domain.measures import History, NeedsHistory, Sums
 from tier_svc.domain.orders import (
@@ -229,12 +229,6 @@ class Stream:
             sums.covered_to = sums.as_of  # buckets for the windows of another version are not at hand
         sums.windows = rules.gauges.windows
 
-    def counters_anew(self) -> None:
-        """Add up what restarts at a lapse, after a correction has moved that instant."""
-        sums = self.sums
-        anew = self.history().values((), sums.as_of or 0, self.standing.restart)
-        sums.values[SPEND_TOTAL], sums.values[LARGEST_ORDER] = anew[SPEND_TOTAL], anew[LARGEST_ORDER]
-
     # the steps of all
 
     def _arrive(self, step: Step) -> datetime:
@@ -267,11 +261,45 @@ class Stream:
 
     def _after(self, step: Step, clock: datetime, rules: Rules) -> None:
         """What every activity but a refund ends with: ends judged again if it was late, then up at once."""
-        if self.last_end is not None and step.time < self.last_end:
-            judging_again.judge_again(self, step, clock)
+        if self.last_end is not None and step.time < self.last_end and clock - step.time <= WITHIN:
+            self._judge_again(step, clock)
         move = after_activity(rules, self.standing, clock, self.sums.values)
         if move is not None:
             self._take("raised", Cause(f"activity {step.seq}", clock, step.seq), move)
+
+    def _judge_again(self, late: Step, clock: datetime) -> None:
+        """Ends judged again with what came late (domain.md 2.3); one `corrected` fact if what is visible differs."""
+        history = self.history()
+        ends = [*self._stored_ends(), *self.ends]
+        again = judge_again(ends, history, late.timeline, late_seq=late.seq, late_time=late.time, clock=clock)
+        was, self.standing = self.standing, again.standing
+        self._replace_ends(again)
+        if again.standing.restart != was.restart:
+            anew = history.values((), self.sums.as_of or 0, self.standing.restart)
+            self.sums.values[SPEND_TOTAL], self.sums.values[LARGEST_ORDER] = anew[SPEND_TOTAL], anew[LARGEST_ORDER]
+        if again.standing.visible() != was.visible():
+            plural = "s" if len(again.ends) > 1 else ""
+            rule = (
+                f"{len(again.ends)} period end{plural} judged again with late activity {late.seq}; at last: {again.why}"
+            )
+            move = Move(again.standing, clock, rule, tuple(self.sums.values), late.timeline.at(clock))
+            cause = Cause(f"activity {late.seq}", clock, late.seq)
+            path = tuple(again.path.items())
+            self.say("corrected", cause, move, was.tier, replaced_from=again.ends[0].at, path=path)
+
+    def _stored_ends(self) -> list[PeriodEnd]:
+        """Ends from the store, without those that this batch has already replaced."""
+        if self.past is None:
+            return []
+        return [end for end in self.past.ends if self.undone_from is None or end.at < self.undone_from]
+
+    def _replace_ends(self, again: Again) -> None:
+        first = again.ends[0].at
+        self.ends = [end for end in self.ends if end.at < first] + again.ends
+        self.path = {instant: tier for instant, tier in self.path.items() if instant < first} | again.path
+        if not self.is_new and (self.undone_from is None or first < self.undone_from):
+            self.undone_from = first
+        self.last_end = again.ends[-1].at
 
     def _take(self, kind: Kind, cause: Cause, move: Move) -> None:
         before, self.standing = self.standing, move.standing
