@@ -13,11 +13,11 @@ from laurel_kit import routes
 from laurel_kit.applying import Applier
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
-from laurel_kit.problems import Problem, handle_errors, problem_response
+from laurel_kit.problems import PROBLEM_RESPONSES, Problem, handle_errors, problem_response
 from laurel_kit.reading import Reader
 from laurel_kit.routes import CountWaiting, Resay
 from laurel_kit.telemetry import KitMetrics
-from laurel_kit.web_frame import BodyLimit, RequestIds
+from laurel_kit.web_frame import BodyKind, BodyLimit, RequestIds
 
 BODY_BYTES_MAX = 1 * 1024 * 1024
 ACTIVITIES_BODY_BYTES_MAX = 8 * 1024 * 1024  # a thousand reports with their lines
@@ -50,7 +50,10 @@ def create_app(
 ) -> FastAPI:
     """The service's HTTP application. `applier` (or the reader's) is what the dead-letter routes replay with; without either there are
     none. `app.state.database` is the database."""
-    app = FastAPI(title=name, version=version, redoc_url=None)
+    app = FastAPI(
+        title=name, version=version, redoc_url=None, swagger_ui_oauth2_redirect_url=None, responses=PROBLEM_RESPONSES,
+        redirect_slashes=False,  # a redirect would be built from the caller's own Host header
+    )  # fmt: skip
     app.state.database = database
     parts = routes.Parts(
         name,
@@ -71,6 +74,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     handle_errors(app)
+    app.add_middleware(BodyKind)
     app.add_middleware(BodyLimit, bytes_max=body_bytes_max)
     app.add_middleware(RequestIds)
     return app

@@ -3,6 +3,7 @@ it shows a request id, under which the log has it."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -14,6 +15,33 @@ from starlette.exceptions import HTTPException
 from laurel_kit.failures import PoolBusy
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+PATH_CHARS_MAX = 200  # of a path inside a document: it may be the caller's own words
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "description": "a short word that programs can tell apart"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+}
+# For the OpenAPI document: how every route refuses, and what it says when a part that it needs is away.
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "A refusal (RFC 9457)", "content": {PROBLEM_MEDIA_TYPE: {"schema": _SCHEMA}}},
+    "5XX": {
+        "description": "Not now, or a defect of ours (RFC 9457)",
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": _SCHEMA}},
+    },
+}
+_WORDS = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 RETRY_AFTER_SECONDS = 1
 
 
@@ -40,9 +68,12 @@ def problem_response(
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     if request_id:
         document["request_id"] = request_id
-    return Response(
-        msgspec.json.encode(document | extra, enc_hook=str), status, headers=headers, media_type=PROBLEM_MEDIA_TYPE
-    )
+    document |= extra
+    try:
+        body = msgspec.json.encode(document, enc_hook=str)
+    except UnicodeEncodeError:  # half of a surrogate pair, quoted from the caller
+        body = json.dumps(document, default=str).encode()
+    return Response(body, status, headers=headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 async def _on_problem(_request: Request, error: Any) -> Response:
@@ -52,7 +83,11 @@ async def _on_problem(_request: Request, error: Any) -> Response:
 async def _on_invalid(_request: Request, error: Any) -> Response:
     """What cannot be parsed is 400, what can be parsed but not accepted is 422; the caller's own values are not echoed."""
     errors = [
-        {"path": ".".join(str(part) for part in item["loc"]), "reason": item["msg"], "rule": item["type"]}
+        {
+            "path": ".".join(str(part) for part in item["loc"])[:PATH_CHARS_MAX],
+            "reason": item["msg"],
+            "rule": item["type"],
+        }
         for item in error.errors()
     ]
     unparsed = any(item["rule"] == "json_invalid" for item in errors)
@@ -62,7 +97,7 @@ async def _on_invalid(_request: Request, error: Any) -> Response:
 
 
 async def _on_http(_request: Request, error: Any) -> Response:
-    word = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "refused")
+    word = _WORDS.get(error.status_code, "refused")
     return problem_response(error.status_code, word, str(error.detail), headers=dict(error.headers or {}))
 
 

@@ -24,6 +24,7 @@ from fastapi import APIRouter, FastAPI
 from laurel_kit import migrate, negative_control
 from laurel_kit.failures import Verdict, verdict_of
 from laurel_kit.http import BODY_BYTES_MAX, CountWaiting, Resay, create_app
+from laurel_kit.http_protocol import HttpProtocol
 from laurel_kit.kafka import wait_or_stop
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
@@ -232,8 +233,8 @@ class _Server(uvicorn.Server):
 async def _serve(app: FastAPI, settings: KitSettings, stop: asyncio.Event) -> None:
     server = _Server(
         uvicorn.Config(
-            app, host=settings.service_host, port=settings.service_port, http="httptools", loop="none",
-            log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=HTTP_STOP_SECONDS_MAX,
+            app, host=settings.service_host, port=settings.service_port, http=HttpProtocol, loop="none",
+            log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=HTTP_STOP_SECONDS_MAX,
         )
     )  # fmt: skip
 

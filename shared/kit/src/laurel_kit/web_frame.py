@@ -1,11 +1,12 @@
-"""Two pieces of plain ASGI around every application: request ids and a limit on the body. The one thing not to break: they read no body
-ahead and cost microseconds."""
+"""Pieces of plain ASGI around every application: request ids, and which bodies are taken, of what kind and how large. The one thing not to
+break: they read no body ahead and cost microseconds."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import uuid
+from collections.abc import Iterable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +16,8 @@ from laurel_kit.problems import problem_response
 log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER = b"x-request-id"
+_PLAIN_JSON = (b"application/json", b"application/x-ndjson")
+_JSON_KIND = re.compile(r"application/([a-z0-9.+-]+\+)?json|application/x-ndjson")
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -51,6 +54,41 @@ class RequestIds:
                 500, "internal", "Something went wrong here", "The log has it under the request id."
             )
             await unknown(scope, receive, send_with_id)
+
+
+class BodyKind:
+    """Refuses what no route of ours could read, before anything is read of it: a body that is not JSON by its own account, is
+    compressed or in another charset, and an address that holds NUL, which no text in PostgreSQL can."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = None
+        if b"%00" in scope.get("raw_path", b"") or b"%00" in scope["query_string"] or "\0" in scope["path"]:
+            refusal = problem_response(400, "malformed", "The address holds the character NUL")
+        elif trouble := _unreadable_kind(scope["headers"]):
+            refusal = problem_response(415, "unsupported_media_type", "The body is of a kind that is not read", trouble)
+        await (self._app if refusal is None else refusal)(scope, receive, send)
+
+
+def _unreadable_kind(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """What is wrong with the body by its headers; empty: nothing. No content-type is taken for JSON."""
+    for name, value in headers:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            return "A compressed body is not taken."
+        if name == b"content-type" and value not in _PLAIN_JSON:
+            kind, *parameters = (part.strip() for part in value.decode("latin-1").lower().split(";"))
+            if kind and not _JSON_KIND.fullmatch(kind):
+                return "It must be application/json (or application/x-ndjson, where a route says so)."
+            for parameter in parameters:
+                key, _, given = parameter.partition("=")
+                if key.strip() == "charset" and given.strip().strip('"') not in ("utf-8", "utf8", "us-ascii"):
+                    return "JSON is UTF-8."
+    return ""
 
 
 class _TooLarge(Exception):
