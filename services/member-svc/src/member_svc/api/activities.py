@@ -20,9 +20,10 @@ from member_svc.handlers.take_request import take_request
 from member_svc.metrics import MemberMetrics
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
 
 DESCRIPTION = """
-Reports of a channel, 1 to 1000: a JSON array or NDJSON of CloudEvents (domain.md 2.1). Each gets an outcome of its own:
+Reports of a channel, 1 to 1000: a JSON array, one report alone, or NDJSON of CloudEvents (domain.md 2.1). Each gets an outcome of its own:
 `accepted` (numbered, durable), `duplicate` (nothing happens), `waiting` (a refund or review whose order has not come), `refused`
 (with reason and path; uses up no key, so a corrected one comes under a new id), `conflict` (the same id or business key with
 other content; kept as a dead letter). The answer comes after everything has been written to disk.
@@ -32,9 +33,22 @@ REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            JSON: {"schema": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"type": "object"}}},
-            "application/x-ndjson": {"schema": {"type": "string"}},
+            # Whatever stands in the array gets an outcome of its own, also what is no report.
+            JSON: {
+                "schema": {
+                    "oneOf": [{"type": "array", "minItems": 1, "maxItems": 1000, "items": {}}, {"type": "object"}]
+                }
+            },
+            NDJSON: {"schema": {"type": "string", "minLength": 1}},
         },
+    }
+}
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "An outcome for each",
+        "content": {JSON: {"schema": {"type": "object", "required": ["outcomes", "counts"]}}},
     }
 }
 
@@ -63,11 +77,12 @@ def router(access: Access, metrics: MemberMetrics) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["door"])
 
     @routes.post(
-        "/activities", status_code=202, description=DESCRIPTION, openapi_extra=REQUEST_BODY, response_class=Response
-    )
+        "/activities", status_code=202, description=DESCRIPTION, openapi_extra=REQUEST_BODY, response_class=Response, responses=RESPONSES,
+    )  # fmt: skip
     async def report_activities(request: Request) -> Response:
         began = time.perf_counter()
-        read = _read(await request.body())
+        kind = request.headers.get("content-type", NDJSON)
+        read = _read(await request.body(), lines=not kind.startswith(JSON))
         outcomes = await access.change(lambda store: take_request(read, store))
         metrics.request_seconds.observe(time.perf_counter() - began)
         return Response(_encoded(outcomes), 202, media_type=JSON)
@@ -75,9 +90,9 @@ def router(access: Access, metrics: MemberMetrics) -> APIRouter:
     return routes
 
 
-def _read(body: bytes) -> Read:
+def _read(body: bytes, *, lines: bool) -> Read:
     try:
-        return read_body(body)
+        return read_body(body, lines=lines)
     except Undecodable as error:
         raise Problem(400, "malformed", "The body is neither a JSON array nor NDJSON of reports", str(error)) from error
     except TooMany as error:

@@ -34,7 +34,7 @@ class ClosedDay(BaseModel):
 class BeginImport(BaseModel):
     """Who imports, and for how long the lease lives unless it is renewed."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
     ttl_seconds: int = Field(default=60, ge=1, le=TTL_SECONDS_MAX)
 
 

@@ -16,6 +16,7 @@ STATUS_AND_TITLE: dict[str, tuple[int, str]] = {
     refusals.IN_THE_PAST: (422, "A version cannot be in force in the past"),
     refusals.FIRST_IS_FROM_THE_BEGINNING: (422, "The first version is in force from the beginning"),
     refusals.AHEAD_OF_THE_CLOCK: (422, "That lies ahead of the business clock"),
+    refusals.BEFORE_ANY_PROGRAMME: (422, "That lies before any programme"),
     refusals.NO_DAY_BEGINS: (422, "No day of the programme begins then"),
     refusals.DAY_PASSED: (409, "A later day is closed already"),
     refusals.IMPORT_RUNS: (409, "While history is imported no day closes"),

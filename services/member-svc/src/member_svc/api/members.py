@@ -20,6 +20,8 @@ from member_svc.handlers.register_member import names_of, register_member
 from member_svc.store.directory import Card
 
 PAGE_MAX = 1_000
+After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 FIRST = UUID(int=0)
 JSON = "application/json"
 
@@ -28,7 +30,7 @@ class GivenIdentifier(BaseModel):
     """What a channel knows a member by."""
 
     kind: str = Field(pattern="^(phone|email|card|open_id|external_id)$")
-    value: str = Field(min_length=1, max_length=200)
+    value: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
 
 
 class Registration(BaseModel):
@@ -62,7 +64,7 @@ def router(access: Access) -> APIRouter:
     async def find_or_list(
         identifier: Annotated[str | None, Query(description="kind:value; one member", max_length=250)] = None,
         after: UUID = FIRST,
-        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+        limit: Limit = 100,
     ) -> Response:
         if identifier is not None:
             return await _find(identifier)
@@ -95,9 +97,7 @@ def router(access: Access) -> APIRouter:
         return _json(_shown(card) | {"member_seq": card.last_seq, "partition": card.partition})
 
     @routes.get("/{member_id}/activities", response_class=Response)
-    async def stream(
-        member_id: UUID, after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100
-    ) -> Response:
+    async def stream(member_id: UUID, after: After = 0, limit: Limit = 100) -> Response:
         if await access.read(lambda store: store.directory.get(member_id)) is None:
             raise no_such_member()
         page = await access.read(lambda store: store.stream.page(member_id, after, limit))

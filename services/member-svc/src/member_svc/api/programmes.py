@@ -19,6 +19,14 @@ VERSION_MAX = 2**31 - 1
 VersionNumber = Annotated[int, Path(ge=1, le=VERSION_MAX)]
 
 
+DOCUMENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "description": "a programme (domain.md 6)"}}},
+    }
+}
+
+
 class Activate(BaseModel):
     """From when the version is in force. The first one: from the beginning (null); a later one: now (null), or a coming instant."""
 
@@ -36,7 +44,7 @@ def router(access: Access) -> APIRouter:
     """The routes of programmes."""
     routes = APIRouter(prefix="/v1/programmes", tags=["programmes"])
 
-    @routes.put("/{version}")
+    @routes.put("/{version}", openapi_extra=DOCUMENT)
     async def publish(version: VersionNumber, request: Request) -> dict[str, Any]:
         body = await request.body()
         programme: Programme = access.refusing(lambda: read_programme(body, version))

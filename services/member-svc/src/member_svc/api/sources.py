@@ -14,7 +14,7 @@ from member_svc.handlers.open_source import open_source
 class OpenSource(BaseModel):
     """The source whose producer has been mended."""
 
-    source: str = Field(min_length=1, max_length=200)
+    source: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
 
 
 def router(access: Access) -> APIRouter:

@@ -15,6 +15,18 @@ JOINED = "laurel.activity.joined.v1"
 COMPLAINT = "laurel.complaint.filed.v1"
 SURVEY = "laurel.survey.answered.v1"
 
+# The ids in each, by which it is one and the same, or is about one and the same.
+IDS: dict[str, tuple[str, ...]] = {
+    PURCHASE: ("order_id",),
+    REFUND: ("order_id", "refund_id"),
+    SIGN_IN: (),
+    REVIEW: ("order_id", "review_id"),
+    SHARE: ("share_id",),
+    JOINED: ("activity_id",),
+    COMPLAINT: ("complaint_id",),
+    SURVEY: ("survey_id",),
+}
+
 
 class OrderLine(Protocol):
     """One line of an order; amounts in minor units."""

@@ -13,6 +13,7 @@ ALREADY_ACTIVE = "programme_already_active"
 IN_THE_PAST = "effective_from_in_the_past"
 FIRST_IS_FROM_THE_BEGINNING = "first_version_is_from_the_beginning"
 AHEAD_OF_THE_CLOCK = "ahead_of_the_clock"
+BEFORE_ANY_PROGRAMME = "before_any_programme"
 NO_DAY_BEGINS = "no_day_begins_then"
 DAY_PASSED = "a_later_day_is_closed"
 IMPORT_RUNS = "import_runs"  # end the import, or let its lease die

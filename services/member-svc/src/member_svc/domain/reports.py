@@ -18,6 +18,7 @@ from member_svc.domain.rulebook import Rulebook
 AHEAD_MAX = timedelta(minutes=5)  # what clocks of tills may be fast (domain.md 2.2.4)
 WAITING_MAX = timedelta(days=30)  # how long a refund or review waits for its order (domain.md 2.2.2)
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # before any programme; a till without a set clock says less
+LATEST = datetime(9999, 12, 30, tzinfo=UTC)  # an instant that has a local day in every zone
 
 
 class Envelope(Protocol):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from member_svc import events
 from member_svc.domain import calendar, refusals
 from member_svc.domain.refusals import Refused
+from member_svc.domain.reports import EARLIEST, LATEST
 from member_svc.domain.rulebook import NoProgramme, Rulebook
 from member_svc.store import MemberStore
 
@@ -56,6 +57,11 @@ async def close_next_day(store: MemberStore) -> Closed | None:
 def _instant(when: datetime | date, rulebook: Rulebook) -> datetime:
     if not rulebook.versions:
         raise NoProgramme
+    day = when.date() if isinstance(when, datetime) else when
+    if day <= EARLIEST.date():
+        raise Refused(refusals.BEFORE_ANY_PROGRAMME, f"{when.isoformat()} lies before any programme")
+    if day >= LATEST.date():
+        raise Refused(refusals.AHEAD_OF_THE_CLOCK, f"{when.isoformat()} lies ahead of the business clock")
     if isinstance(when, datetime):
         if not calendar.begins_a_day(when, rulebook.in_force(when).zone):
             raise Refused(refusals.NO_DAY_BEGINS, f"no day of the programme begins at {when.isoformat()}")

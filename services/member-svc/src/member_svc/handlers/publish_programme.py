@@ -15,6 +15,7 @@ from laurel_kit.hearing import Heard
 from member_svc import events
 from member_svc.domain import calendar, refusals
 from member_svc.domain.refusals import Refused
+from member_svc.domain.reports import LATEST
 from member_svc.domain.rulebook import Version
 from member_svc.store import MemberStore
 
@@ -119,9 +120,11 @@ def _checked(wanted: datetime | None, active: Sequence[datetime | None], now: da
             )
         return None
     latest = max((instant for instant in active if instant is not None), default=BEGINNING)
-    effective_from = (now if wanted is None else wanted).astimezone(UTC)
-    if effective_from < now:
+    if wanted is not None and wanted < now:
         raise Refused(refusals.IN_THE_PAST, f"effective_from lies before {now.isoformat()}", now=now.isoformat())
+    if wanted is not None and wanted >= LATEST:
+        raise Refused(refusals.AHEAD_OF_THE_CLOCK, "effective_from lies beyond the calendar")
+    effective_from = (now if wanted is None else wanted).astimezone(UTC)
     if effective_from <= latest:
         raise Refused(
             refusals.IN_THE_PAST, f"another version begins at {latest.isoformat()}", latest=latest.isoformat()

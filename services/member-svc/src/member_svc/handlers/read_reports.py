@@ -11,13 +11,22 @@ import msgspec
 from laurel_contracts.envelope import Identifier
 from laurel_contracts.envelope import Report as Envelope
 from laurel_contracts.registry import ACTIVITY_TYPES, data_decoder
-from member_svc.domain import identifiers, outcomes
+from member_svc.domain import identifiers, outcomes, written
+from member_svc.domain.activities import IDS
 from member_svc.domain.identifiers import Name
 from member_svc.domain.outcomes import Outcome
 from member_svc.domain.reports import Report, report_of
+from member_svc.handlers.spot_repeated_keys import (
+    RepeatedKey,
+    envelopes_are_plain,
+    refuse_repeated_in_data,
+    refuse_repeated_keys,
+)
 
 REPORTS_MAX = 1_000  # in one request: what one transaction takes without holding others up
 REPORT_BYTES_MAX = 256 * 1024  # of `data`; an order of 2,000 lines has some 250 KB
+
+SOURCE_CHARS_MAX = 200  # as in the contract; a longer one would not go into an index
 
 _NUL = b"\\u0000"
 _envelope = msgspec.json.Decoder(Envelope)
@@ -59,12 +68,24 @@ class TooMany(Exception):
     """More reports in one body than a request may hold; the text says how many."""
 
 
-def read_body(body: bytes) -> Read:
-    """The reports of a request: a JSON array, or NDJSON. Raises Undecodable and TooMany."""
+def read_body(body: bytes, *, lines: bool = True) -> Read:
+    """The reports of a request: a JSON array, or NDJSON; with `lines` off an array, or one report alone. Raises Undecodable and
+    TooMany."""
     text = body.lstrip()
     if not text:
         raise Undecodable("the body is empty")
-    return _read_array(text) if text[:1] == b"[" else _read_lines(text)
+    if text[:1] == b"[":
+        return _read_array(text)
+    return _read_lines(text) if lines else _read_alone(text)
+
+
+def _read_alone(text: bytes) -> Read:
+    if text[:1] != b"{":
+        raise Undecodable("neither an array nor an object")
+    read = read_each([text])
+    if read.refused and read.refused[0].reason == outcomes.UNDECODABLE:
+        raise Undecodable(read.refused[0].detail or "not JSON")
+    return read
 
 
 def _read_array(body: bytes) -> Read:
@@ -73,11 +94,13 @@ def _read_array(body: bytes) -> Read:
     except _UNREADABLE:
         return _read_one_by_one(body)
     _check_count(len(envelopes))
+    if not envelopes_are_plain(body, envelopes):
+        return _read_one_by_one(body)
     return _read_all(list(enumerate(envelopes)))
 
 
 def _read_one_by_one(body: bytes) -> Read:
-    """The slow way, when something in the array is wrong: which of them?"""
+    """The slow way, when something in the array is wrong, or more than was expected: which of them?"""
     try:
         raws = _raws.decode(body)
     except _UNREADABLE as error:
@@ -89,7 +112,10 @@ def _read_one_by_one(body: bytes) -> Read:
 def _read_lines(body: bytes) -> Read:
     try:
         envelopes: list[Envelope] = _envelope.decode_lines(body)
+        plain = envelopes_are_plain(body, envelopes)
     except _UNREADABLE:
+        plain = False
+    if not plain:
         lines = [line for line in body.split(b"\n") if line.strip()]
         _check_count(len(lines))
         read = read_each(lines)
@@ -106,7 +132,12 @@ def read_each(documents: Sequence[bytes]) -> Read:
     refused: list[Outcome] = []
     for index, document in enumerate(documents):
         try:
-            envelopes.append((index, _envelope.decode(document)))
+            envelope = _envelope.decode(document)
+            if not envelopes_are_plain(document, [envelope]):
+                refuse_repeated_keys(document)
+            envelopes.append((index, envelope))
+        except RepeatedKey as error:
+            refused.append(Outcome(index, _id_of(document), "refused", outcomes.INVALID, f"{error} - at `$`"))
         except msgspec.ValidationError as error:
             refused.append(Outcome(index, _id_of(document), "refused", outcomes.INVALID, str(error)))
         except _UNREADABLE as error:
@@ -122,11 +153,12 @@ def document_of(report: Report) -> bytes:
 
 
 def source_of(document: bytes) -> str:
-    """The channel that a report names, as far as it can be read; empty when it names none."""
+    """The channel that a report names, as far as it can be read; empty when it names none, or none that can be."""
     try:
-        return _named.decode(document).source.replace("\0", "")
+        source = _named.decode(document).source
     except _UNREADABLE:
         return ""
+    return "" if len(source) > SOURCE_CHARS_MAX or written.fault_of(source) else source
 
 
 def _check_count(count: int) -> None:
@@ -162,8 +194,8 @@ class _Refused(Exception):
 
 
 def _read_one(index: int, envelope: Envelope) -> Report:
-    raw = envelope.data
-    size = len(memoryview(raw))
+    raw = bytes(envelope.data)
+    size = len(raw)
     if size > REPORT_BYTES_MAX:
         raise _Refused(outcomes.TOO_LARGE, f"data has {size} bytes, allowed are {REPORT_BYTES_MAX} - at `$.data`")
     decoder = _decoders.get(envelope.type)
@@ -172,11 +204,16 @@ def _read_one(index: int, envelope: Envelope) -> Report:
     try:
         data = decoder.decode(raw)
         carried = _carrier.decode(raw).identifier
+        refuse_repeated_in_data(raw, data, carried)
+    except RepeatedKey as error:
+        raise _Refused(outcomes.INVALID, f"{error} - at `$.data`") from None
     except msgspec.ValidationError as error:
         raise _Refused(outcomes.INVALID, _inside_data(str(error))) from None
     except _UNREADABLE as error:
         raise _Refused(outcomes.UNDECODABLE, f"{error} - at `$.data`") from None
-    _refuse_nul(envelope, raw)
+    if _NUL in raw and _holds_nul(msgspec.json.decode(raw)):
+        raise _Refused(outcomes.INVALID, "text holds the character NUL - at `$.data`")
+    _refuse_misspelt(envelope, data)
     return report_of(index, envelope, None if carried is None else _name_of(carried), data, envelope)
 
 
@@ -192,12 +229,14 @@ def _inside_data(message: str) -> str:
     return message.replace("`$", "`$.data", 1) if "`$" in message else f"{message} - at `$.data`"
 
 
-def _refuse_nul(envelope: Envelope, raw: msgspec.Raw) -> None:
-    """No text may hold NUL: it separates the parts of a key, and PostgreSQL has no such text."""
-    if "\0" in envelope.id or "\0" in envelope.source:
-        raise _Refused(outcomes.INVALID, "text holds the character NUL - at `$`")
-    if _NUL in bytes(raw) and _holds_nul(msgspec.json.decode(raw)):
-        raise _Refused(outcomes.INVALID, "text holds the character NUL - at `$.data`")
+def _refuse_misspelt(envelope: Envelope, data: Any) -> None:
+    """Ids make a report one and the same: two that look alike must not be two. NUL would also part a key where it has no part."""
+    for path, text in (("id", envelope.id), ("source", envelope.source)):
+        if fault := written.fault_of(text):
+            raise _Refused(outcomes.INVALID, f"the {path} {fault} - at `$.{path}`")
+    for path in IDS[envelope.type]:
+        if fault := written.fault_of(getattr(data, path)):
+            raise _Refused(outcomes.INVALID, f"the {path} {fault} - at `$.data.{path}`")
 
 
 def _holds_nul(value: Any) -> bool:

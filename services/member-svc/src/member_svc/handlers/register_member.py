@@ -14,7 +14,7 @@ from member_svc.domain import calendar, identifiers, refusals
 from member_svc.domain.admission import Member
 from member_svc.domain.identifiers import Name
 from member_svc.domain.refusals import Refused
-from member_svc.domain.reports import AHEAD_MAX
+from member_svc.domain.reports import AHEAD_MAX, EARLIEST
 from member_svc.domain.rulebook import NoProgramme, Rulebook
 from member_svc.store import MemberStore, Overtaken
 
@@ -43,6 +43,8 @@ async def register_member(
     if not rulebook.versions:
         raise NoProgramme
     at = time or store.now
+    if at < EARLIEST:
+        raise Refused(refusals.BEFORE_ANY_PROGRAMME, "time lies before any programme")
     if at > store.now + AHEAD_MAX:
         raise Refused(refusals.AHEAD_OF_THE_CLOCK, "time lies ahead of the business clock", now=store.now.isoformat())
     member = await _member_named(names, store)
