@@ -11,6 +11,7 @@ import msgspec
 from laurel_contracts.envelope import ShortText
 
 Rate = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]  # points per major unit, or a multiplier
+NUL = b"\\u0000"  # as JSON writes it
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 
@@ -154,8 +155,12 @@ class Programme(Part, frozen=True, kw_only=True):
 def parse(document: bytes | dict[str, Any]) -> Programme:
     """A programme from its JSON bytes or from plain values. Raises msgspec.ValidationError with the path of what is wrong."""
     if isinstance(document, bytes):
-        return msgspec.json.decode(document, type=Programme)
-    return msgspec.convert(document, type=Programme, strict=True)
+        programme = msgspec.json.decode(document, type=Programme)
+    else:
+        programme = msgspec.convert(document, type=Programme, strict=True)
+    if NUL in canonical(programme):
+        raise msgspec.ValidationError("text holds the character NUL, which no database keeps - at `$`")
+    return programme
 
 
 def canonical(programme: Programme) -> bytes:

@@ -15,11 +15,20 @@ from points_svc.store import PointsStore, Shelf
 VERSION_MAX = 2**31 - 1
 
 
+# What is read raw, for the OpenAPI document.
+DOCUMENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "description": "a programme (domain.md 6)"}}},
+    }
+}
+
+
 def of_programmes(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRouter:
     """Load a version; list what is loaded. The door activates."""
     router = APIRouter(prefix="/v1/programmes", tags=["programmes"])
 
-    @router.put("/{version}")
+    @router.put("/{version}", openapi_extra=DOCUMENT)
     async def put(version: Annotated[int, Path(ge=1, le=VERSION_MAX)], request: Request) -> dict[str, object]:
         document = await request.body()
 

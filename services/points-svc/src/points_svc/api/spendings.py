@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
@@ -31,13 +31,27 @@ class Spending(BaseModel):
     order_id: Text | None = None
 
 
+# For the OpenAPI document. Not checked by the framework, because a missing key has an answer of its own.
+KEY_HEADER: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": True,
+            "description": "The same request under the same key is answered the same.",
+            "schema": {"type": "string", "minLength": 16, "maxLength": 128, "pattern": "^[\\x20-\\x7e]*$"},
+        }
+    ]
+}
+
+
 def of_spendings(database: Database, shelf: Shelf, clock: BusinessClock, metrics: PointsMetrics) -> APIRouter:
     """Points are reserved and captured at once."""
     router = APIRouter(prefix="/v1/members", tags=["spendings"])
 
-    @router.post("/{member_id}/spendings", status_code=SPENT)
+    @router.post("/{member_id}/spendings", status_code=SPENT, openapi_extra=KEY_HEADER)
     async def spend(
-        member_id: UUID, body: Spending, idempotency_key: Annotated[str | None, Header()] = None
+        member_id: UUID, body: Spending, idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None
     ) -> Response:
         wanted = Wanted(member_id, _key(idempotency_key), body.points, body.reason, body.order_id)
 

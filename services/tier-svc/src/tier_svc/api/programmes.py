@@ -18,6 +18,15 @@ from tier_svc.store import TierStore
 VERSION_MAX = 2**31 - 1
 
 
+# What is read raw, for the OpenAPI document.
+DOCUMENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "description": "a programme (domain.md 6)"}}},
+    }
+}
+
+
 def router(database: Database, open_store: Callable[[Transaction], TierStore], clock: BusinessClock) -> APIRouter:
     """/v1/programmes."""
     routes = APIRouter(prefix="/v1/programmes", tags=["programmes"])
@@ -28,7 +37,7 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore], c
             loaded = await open_store(tx).programmes.listed()
         return {"items": [{"version": each.version, "sha256": each.sha256} for each in loaded], "next": None}
 
-    @routes.put("/{version}")
+    @routes.put("/{version}", openapi_extra=DOCUMENT)
     async def load(version: Annotated[int, Path(ge=1, le=VERSION_MAX)], request: Request) -> dict[str, Any]:
         """The same document again is fine; another one under the same version is refused."""
         body = await request.body()
