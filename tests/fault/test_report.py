@@ -1,4 +1,4 @@
-"""The report itself: what does not hold, what failed and what recorded nothing all stand in it, and none of it leaves the exit code at 0."""
+"""The report itself: what does not hold, what failed and what recorded nothing stand in it, and none of it leaves the exit code at 0."""
 
 from __future__ import annotations
 

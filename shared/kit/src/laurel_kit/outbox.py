@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from laurel_contracts.envelope import HEADER_ID, HEADER_NUMBER, HEADER_TYPE
-from laurel_kit import crash, sql
+from laurel_kit import crash, negative_control, sql
 from laurel_kit.failures import uneven
 from laurel_kit.kafka import Kafka, as_kafka, bounded_stop, wait_or_stop
 from laurel_kit.postgres import COMMAND_SECONDS_MAX, CONNECT_SECONDS_MAX, SESSION_SETTINGS, Database
@@ -67,6 +67,7 @@ class Relay:
         self._failures: dict[TopicPartition, int] = {}
         self._failures_in_a_row = 0
         self._measured_at = float("-inf")
+        self._said_up_to = 0  # of a negative control; the relay itself keeps no mark
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is left is said for a moment longer."""
@@ -134,6 +135,9 @@ class Relay:
         rows: list[asyncpg.Record] = await connection.fetch(
             sql.OUTBOX_READ, ROUND_ROWS_MAX, ROUND_BYTES_MAX, [t for t, _ in blocked], [p for _, p in blocked]
         )
+        if negative_control.on(negative_control.HIGH_WATER_MARK):
+            rows = [row for row in rows if row[0] > self._said_up_to]
+            self._said_up_to = max([self._said_up_to, *(row[0] for row in rows)])
         return rows
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> list[_Sent]:

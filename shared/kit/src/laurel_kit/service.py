@@ -80,7 +80,7 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=PARTS, help="run one part of the service")
     only = parser.parse_args(arguments).only
     set_up_logs(service.name, service.settings.log_level)
-    negative_control.on()
+    negative_control.announce()
     _quiet_garbage_collector()
     code = uvloop.run(live(service, frozenset(PARTS if only is None else [only])))
     sys.stdout.flush()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from laurel_contracts.programme import Programme
+from laurel_kit import negative_control
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Lot, Order
 from points_svc.domain.rules import Activation, Rules
@@ -79,6 +80,8 @@ class PointsStore:
 
     async def lock_one(self, member_id: UUID) -> Account | None:
         """One account that is there, locked."""
+        if negative_control.on(negative_control.READ_THEN_WRITE):
+            return await accounts.read(self.tx, member_id)
         return await accounts.lock_one(self.tx, member_id)
 
     async def skip_number(self, topic: str, key: bytes, number: int) -> None:
@@ -137,6 +140,8 @@ class PointsStore:
 
     async def save(self, concerned: Collection[Account], days: Collection[Day] = ()) -> None:
         """Everything that has changed, set by set."""
+        if negative_control.on(negative_control.READ_THEN_WRITE):
+            await accounts.number_anew(self.tx, concerned)
         if concerned:
             await accounts.write(self.tx, concerned)
             await ledger.write(self.tx, concerned)

@@ -4,6 +4,7 @@ statement after the one that locks the account."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -88,6 +89,21 @@ async def lock(tx: Transaction, partition_of: Mapping[UUID, int], days: Mapping[
         await tx.run(OPEN, ids=missing, partitions=[partition_of[member_id] for member_id in missing])
         rows = (await tx.run(LOCK, ids=ids)).all()
     return {row[0]: _account(row, days) for row in rows}
+
+
+async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
+    """Of a negative control: what was decided by an old reading gets the numbers that are next when it is written, as an identity
+    column gives them. Without this the ledger's own numbers refuse what two unlocked readings have decided."""
+    now = {row.member_id: row for row in await tx.run(LOCK, ids=sorted(account.member_id for account in concerned))}
+    for account in concerned:
+        row = now[account.member_id]
+        ahead = row.seq - (account.seq - len(account.entries))
+        account.seq += ahead
+        for entry in account.entries:
+            entry.seq += ahead
+        ahead = row.said - (account.said - len(account.statements))
+        account.said += ahead
+        account.statements = [replace(told, number=told.number + ahead) for told in account.statements]
 
 
 def from_rows(rows: Iterable[Any], days: Mapping[int, Day]) -> list[Account]:
