@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -25,6 +27,23 @@ def numbers_of(bootstrap: str, topic: str) -> Numbers:
 
 
 async def _numbers_of(bootstrap: str, topic: str) -> Numbers:
+    found = Numbers(0, 0, [])
+    last: dict[bytes, int] = defaultdict(int)
+    async for record in _records(bootstrap, topic):
+        _look(topic, record.key, dict(record.headers).get("number"), last, found)
+    return found
+
+
+def records_of(bootstrap: str, topic: str) -> list[Any]:
+    """All records of a topic as aiokafka gives them, per partition in order."""
+
+    async def read() -> list[Any]:
+        return [record async for record in _records(bootstrap, topic)]
+
+    return asyncio.run(read())
+
+
+async def _records(bootstrap: str, topic: str) -> AsyncIterator[Any]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -39,16 +58,13 @@ async def _numbers_of(bootstrap: str, topic: str) -> Numbers:
         ends = await consumer.end_offsets(parts)
         for part in parts:
             consumer.seek(part, 0)
-        found = Numbers(0, 0, [])
-        last: dict[bytes, int] = defaultdict(int)
         open_parts = {part for part in parts if ends[part] > 0}
         while open_parts:
             for part, records in (await consumer.getmany(timeout_ms=500, max_records=5000)).items():
                 for record in records:
-                    _look(topic, record.key, dict(record.headers).get("number"), last, found)
+                    yield record
                 if records and records[-1].offset + 1 >= ends[part]:
                     open_parts.discard(part)
-        return found
     finally:
         await consumer.stop()
 
