@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from laurel_cli.stack import Stack, StackError
+from laurel_cli.stack.cluster import KafkaCluster
+from laurel_cli.stack.ports import OFFSETS
 from laurel_cli.stack.settings import Settings, agree, offset_seconds
 from laurel_cli.stack.state import Home
 
@@ -28,9 +30,12 @@ def asked(
     clock: str | None = None,
     days: str | None = None,
     partitions: int | None = None,
+    brokers: int | None = None,
     running: tuple[str, ...] = (),
 ) -> Settings:
-    return agree(home, port_base=port_base, clock=clock, days=days, partitions=partitions, running=set(running))
+    return agree(
+        home, port_base=port_base, clock=clock, days=days, partitions=partitions, brokers=brokers, running=set(running)
+    )
 
 
 def test_a_new_stack_has_the_defaults_and_a_later_start_finds_what_was_chosen(home: Home) -> None:
@@ -86,7 +91,32 @@ def test_the_number_of_partitions_is_fixed_for_the_life_of_a_stack(home: Home) -
         asked(home, partitions=8)
 
 
-@pytest.mark.parametrize("wrong", [{"partitions": 0}, {"days": "night"}, {"port_base": 80}, {"port_base": 65_530}])
+def test_the_number_of_brokers_is_fixed_for_the_life_of_a_stack(home: Home) -> None:
+    asked(home, brokers=3)
+    assert asked(home).brokers == 3
+    with pytest.raises(StackError, match=r"made with 3 brokers.*laurel reset"):
+        asked(home, brokers=1)
+    assert asked(home).brokers == 3
+
+
+def test_a_stack_from_before_there_was_a_choice_has_one_broker(home: Home) -> None:
+    asked(home)
+    home.set(settings={name: value for name, value in home.setting("settings").items() if name != "brokers"})
+    with pytest.raises(StackError, match="made with one broker"):
+        asked(home, brokers=3)
+
+
+def test_every_part_has_ports_of_its_own_and_one_broker_keeps_its_name() -> None:
+    assert len(set(OFFSETS.values())) == len(OFFSETS)
+    one, three = (KafkaCluster(Home(Path("nowhere")), 7400, brokers) for brokers in (1, 3))
+    assert (one.parts, one.bootstrap) == (("kafka",), "127.0.0.1:7410")
+    assert three.parts == ("kafka-1", "kafka-2", "kafka-3")
+    assert three.bootstrap == "127.0.0.1:7410,127.0.0.1:7412,127.0.0.1:7414"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"partitions": 0}, {"brokers": 2}, {"days": "night"}, {"port_base": 80}, {"port_base": 65_530}]
+)
 def test_a_setting_out_of_its_limits_is_refused(home: Home, wrong: dict[str, object]) -> None:
     with pytest.raises(StackError):
         asked(home, **wrong)  # type: ignore[arg-type]

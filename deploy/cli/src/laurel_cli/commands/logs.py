@@ -11,7 +11,7 @@ from laurel_cli.console import DEFAULT_HOME, HomeOption, JsonOption
 
 def logs(
     part: Annotated[
-        str | None, typer.Argument(help="postgres, kafka, a service, or prometheus. (default: all)")
+        str | None, typer.Argument(help="postgres, kafka (kafka-2 …), a service, or prometheus. (default: all)")
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
@@ -22,17 +22,18 @@ def logs(
     import json
     import sys
 
-    from laurel_cli.stack import PARTS, Stack, StackError
+    from laurel_cli.stack import Stack, StackError
     from laurel_cli.stack.logs import follow_logs, last_lines
 
-    if part is not None and part not in PARTS:
-        raise StackError(f"there is no part {part!r}; there are {', '.join(PARTS)}")
     stack = Stack(home)
-    chosen = {name: stack.home.log(name) for name in ([part] if part else PARTS)}
+    names = stack.kafka_nodes if part == "kafka" else [name for name in stack.parts if part in (None, name)]
+    if not names:
+        raise StackError(f"there is no part {part!r}; there are {', '.join(stack.parts)}")
+    chosen = {name: stack.home.log(name) for name in names}
     width = max(map(len, chosen))
 
     def show(name: str, line: str) -> None:
-        text = line if part else f"{name:<{width}} | {line}"
+        text = line if len(chosen) == 1 else f"{name:<{width}} | {line}"
         sys.stdout.write((json.dumps({"part": name, "line": line}) if as_json else text) + "\n")
 
     for name, line in last_lines(chosen, lines):

@@ -47,7 +47,7 @@ def _show(parts: list[PartReport]) -> None:
         table.add_row(
             part.part,
             f"[{colour}]{part.state}[/]",
-            part.url.removeprefix("postgresql://"),
+            _address(part),
             str(part.pid or ""),
             "" if part.memory_mib is None else f"{part.memory_mib:,.0f}",
             "" if part.uptime_seconds is None else duration(part.uptime_seconds),
@@ -59,6 +59,11 @@ def _show(parts: list[PartReport]) -> None:
         said += [f"{name.replace('_', ' ')}: {value:,.0f}" for name, value in part.figures.items()]
         if said:
             out.print(f"{part.part}  {', '.join(said)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _address(part: PartReport) -> str:
+    """Where a part is reached; where nothing runs, nothing is, but perhaps a word why."""
+    return part.note if part.state == "stopped" else part.url.removeprefix("postgresql://")
 
 
 def duration(seconds: float) -> str:

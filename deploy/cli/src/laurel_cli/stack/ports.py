@@ -22,6 +22,11 @@ OFFSETS: dict[str, int] = {
     "campaign-svc": 4,
     "kafka": 10,
     "kafka-controller": 11,
+    # With three brokers `kafka` is the first of them.
+    "kafka-2": 12,
+    "kafka-2-controller": 13,
+    "kafka-3": 14,
+    "kafka-3-controller": 15,
     "postgres": 20,
     "prometheus": 30,
 }

@@ -17,6 +17,11 @@ STOP_LIMIT_SECONDS = 10.0
 _RULES = Path("deploy") / "observability" / "prometheus"
 
 
+def on_path() -> str | None:
+    """Where this machine has Prometheus, if it has it."""
+    return shutil.which("prometheus")
+
+
 class PrometheusServer:
     """The Prometheus of one stack."""
 
@@ -35,7 +40,7 @@ class PrometheusServer:
         running = self.home.process(PART)
         if running is not None and processes.is_alive(running):
             return True
-        program = shutil.which("prometheus")
+        program = on_path()
         if program is None:
             return False
         refuse_if_taken(PART, self.port)

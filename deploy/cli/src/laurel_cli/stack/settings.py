@@ -1,4 +1,4 @@
-"""What is decided once per stack and must not drift: ports, the business clock, who closes days, partitions."""
+"""What is decided once per stack and must not drift: ports, the business clock, who closes days, partitions, brokers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ DEFAULT_PARTITIONS = 16
 # Kafka keeps files and memory per partition, and every service a lane; one node on a laptop carries this many.
 MOST_PARTITIONS = 256
 DAYS = ("clock", "command")
+# One for every day; three to see one die: of two, neither could go on without the other.
+BROKERS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Settings:
     clock_offset_seconds: int = 0
     days: str = "clock"
     partitions: int = DEFAULT_PARTITIONS
+    brokers: int = 1
 
     @staticmethod
     def stored(home: Home) -> Settings:
@@ -46,7 +49,14 @@ class Settings:
 
 
 def agree(
-    home: Home, *, port_base: int | None, clock: str | None, days: str | None, partitions: int | None, running: set[str]
+    home: Home,
+    *,
+    port_base: int | None,
+    clock: str | None,
+    days: str | None,
+    partitions: int | None,
+    running: set[str],
+    brokers: int | None = None,
 ) -> Settings:
     """Bring what is asked and what is stored together, refuse what would contradict a running stack, store the result."""
     stored = Settings.stored(home)
@@ -62,6 +72,8 @@ def agree(
         wanted = replace(wanted, days=days)
     if partitions is not None:
         wanted = replace(wanted, partitions=_checked_partitions(partitions))
+    if brokers is not None:
+        wanted = replace(wanted, brokers=_checked_brokers(brokers))
     if clock is not None and clock != stored.clock:
         wanted = replace(wanted, clock=clock, clock_offset_seconds=offset_seconds(clock))
     if home.setting("services_began"):
@@ -94,6 +106,12 @@ def _refuse_contradictions(stored: Settings, wanted: Settings, running: set[str]
             f"this stack was made with {stored.partitions} partitions; the number is fixed when a programme starts. "
             "Wipe it (laurel reset), or give another LAUREL_HOME"
         )
+    if wanted.brokers != stored.brokers:
+        made_with = "one broker" if stored.brokers == 1 else f"{stored.brokers} brokers"
+        raise StackError(
+            f"this stack was made with {made_with}; the number is fixed for the life of a stack, because its records "
+            "are kept in so many copies. Wipe it (laurel reset), or give another LAUREL_HOME"
+        )
     changed = (wanted.clock, wanted.days) != (stored.clock, stored.days)
     if changed and running & set(SERVICES):
         raise StackError(
@@ -115,6 +133,12 @@ def _checked_partitions(partitions: int) -> int:
     if not 1 <= partitions <= MOST_PARTITIONS:
         raise StackError(f"--partitions {partitions}: choose 1 to {MOST_PARTITIONS}")
     return partitions
+
+
+def _checked_brokers(brokers: int) -> int:
+    if brokers not in BROKERS:
+        raise StackError(f"--brokers {brokers}: choose {' or '.join(map(str, BROKERS))}")
+    return brokers
 
 
 def _number_from_environment(name: str, default: int) -> int:
