@@ -252,11 +252,12 @@ def open_shop(
     without: Collection[str] = (),
     clock: str | None = None,
     partitions: int = 16,
+    brokers: int = 1,
 ) -> Iterator[Shop]:
     """A stack of its own on free ports, days closed by command, with a programme in force; stopped and wiped at the end."""
     stack = Stack(Path(tempfile.mkdtemp(prefix="laurel-shop-")), free_port_base())
     try:
-        stack.up(without={"prometheus"}, days="command", clock=clock, partitions=partitions)
+        stack.up(without={"prometheus"}, days="command", clock=clock, partitions=partitions, brokers=brokers)
         addresses = Addresses.found(stack.home.root, {})
         with open_services(addresses) as services:
             shop = Shop(stack, services)
