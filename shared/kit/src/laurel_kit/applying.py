@@ -208,6 +208,9 @@ class Applier(Generic[S]):
         ) as tx:
             await self._lock_cursors(tx, spans)
             await self._write_dead_letter(tx, record, reason)
+            await self.run_handlers(
+                tx, {}
+            )  # with none: who waits for this lane's mark need not wait for its next record
             await self._move_cursors(tx, spans)
         self.metrics.applied(spans, 1, 0.0)
         self.metrics.dead_letters.labels(record.topic, reason.reason).inc()

@@ -91,6 +91,8 @@ class Decoding:
             return Unreadable("undecodable", str(error))
         if event.type != type_name:
             return Unreadable("invalid", f"the header says {type_name}, the body {event.type} - at `$.type`")
+        if record.key is not None and event.subject is not None and record.key != event.subject.bytes:
+            return Unreadable("invalid", "the key and the subject are not the same - at `$.subject`")
         if number is None:
             number = event.memberseq
         return Heard(record.topic, record.partition, record.offset, record.key, number, type_name, event, value)

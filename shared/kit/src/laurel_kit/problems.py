@@ -11,8 +11,11 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
-from laurel_kit.failures import PoolBusy
+from laurel_kit.failures import CONTENTION_STATES, TROUBLE, PoolBusy, is_passing, sqlstate_of
+
+log = structlog.get_logger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PATH_CHARS_MAX = 200  # of a path inside a document: it may be the caller's own words
@@ -43,6 +46,8 @@ _WORDS = {
     415: "unsupported_media_type",
 }
 RETRY_AFTER_SECONDS = 1
+METHOD_NOT_ALLOWED = 405
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Problem(Exception):
@@ -96,9 +101,19 @@ async def _on_invalid(_request: Request, error: Any) -> Response:
     return problem_response(422, "invalid", "The request is not valid", errors=errors)
 
 
-async def _on_http(_request: Request, error: Any) -> Response:
+async def _on_http(request: Request, error: Any) -> Response:
     word = _WORDS.get(error.status_code, "refused")
-    return problem_response(error.status_code, word, str(error.detail), headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_of(request))
+    return problem_response(error.status_code, word, str(error.detail), headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All methods of this address; the framework names those of the first route alone."""
+    routes = request.app.routes
+    asked = [dict(request.scope) | {"method": method} for method in METHODS]
+    return [one["method"] for one in asked if any(route.matches(one)[0] is Match.FULL for route in routes)]
 
 
 async def _on_busy(_request: Request, _error: Exception) -> Response:
@@ -107,9 +122,25 @@ async def _on_busy(_request: Request, _error: Exception) -> Response:
     )
 
 
+async def _on_trouble(request: Request, error: Exception) -> Response:
+    """The database was away, out of room, or others stood in the way until we gave up. What is not such trouble is a defect."""
+    if not is_passing(error):
+        raise error
+    state = sqlstate_of(error)
+    if state in CONTENTION_STATES:
+        return await _on_busy(request, error)
+    log.warning("the database did not do it", error=type(error).__name__, sqlstate=state)
+    return problem_response(
+        503, "storage_unavailable", "The database did not answer", "Nothing is lost; try again.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )  # fmt: skip
+
+
 def handle_errors(app: FastAPI) -> None:
     """Every error we know leaves this application as a problem document (the others: `web_frame.RequestIds`)."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(PoolBusy, _on_busy)
+    for trouble in TROUBLE:
+        app.add_exception_handler(trouble, _on_trouble)
