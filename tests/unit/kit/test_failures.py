@@ -15,6 +15,7 @@ from laurel_kit.failures import (
     Stale,
     Verdict,
     again_on_contention,
+    is_passing,
     sqlstate_of,
     verdict_of,
 )
@@ -76,7 +77,7 @@ def test_what_has_no_sqlstate_is_known_by_its_kind(error: Exception, verdict: Ve
     assert verdict_of(error) is verdict
 
 
-async def test_contention_is_tried_five_times_and_then_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_contention_is_tried_five_times_again_and_then_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("laurel_kit.failures.CONTENTION_PAUSE_SECONDS", 0.0)
     tries = 0
 
@@ -101,3 +102,33 @@ async def test_nothing_but_contention_is_tried_again() -> None:
     with pytest.raises(sa.DBAPIError):
         await again_on_contention(fail)
     assert tries == 1
+
+
+async def test_contention_that_has_taken_long_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("laurel_kit.failures.CONTENTION_SECONDS_MAX", -1.0)
+    tries = 0
+
+    async def collide() -> None:
+        nonlocal tries
+        tries += 1
+        raise from_postgres("55P03")
+
+    with pytest.raises(sa.DBAPIError):
+        await again_on_contention(collide)
+    assert tries == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        *((from_postgres(state), True) for state in ("40001", "55P03", "08006", "53100", "57P01", "25P03", "58030")),
+        *((from_postgres(state), False) for state in ("42P01", "23505", "22003", "P0001", "XX000")),
+        (ConnectionResetError(), True),
+        (asyncpg.InterfaceError("connection is closed"), True),
+        (asyncpg.exceptions.DataError("value out of int64 range"), False),
+        (sa.NoResultFound(), False),
+        (ZeroDivisionError(), False),
+    ],
+)
+def test_a_caller_is_told_to_come_again_only_when_that_may_help(error: Exception, passes: bool) -> None:
+    assert is_passing(error) is passes

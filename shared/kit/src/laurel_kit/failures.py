@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import TypeVar
@@ -17,11 +18,14 @@ from laurel_kit.hearing import BrokenNumbers, Hold
 
 T = TypeVar("T")
 
-CONTENTION_ATTEMPTS_MAX = 5
-CONTENTION_PAUSE_SECONDS = 0.02  # doubled per attempt, with jitter: at most some 0.6 s in all
+CONTENTION_ATTEMPTS_MAX = 6  # five times again
+CONTENTION_PAUSE_SECONDS = 0.01  # doubled per attempt, with jitter: at most some 0.6 s in all
+CONTENTION_SECONDS_MAX = 4.0  # a lock is waited for up to 3 s each time; a caller does not wait for six of these
 
 CONTENTION_STATES = frozenset({"40001", "40P01", "55P03"})
 DATA_CLASSES = frozenset({"22", "23", "P0"})
+# No connection, out of room, ended by somebody, a session that was cut off in its transaction, a disk that does not answer.
+AWAY_CLASSES = frozenset({"08", "25", "53", "57", "58"})
 
 
 class PoolBusy(Exception):
@@ -90,13 +94,24 @@ def verdict_of(error: Exception) -> Verdict:
     return Verdict.DATA
 
 
-_INFRASTRUCTURE = (
-    PoolBusy, KafkaError, OSError, TimeoutError, MemoryError, sa.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError,
-)  # fmt: skip
+# What a database can raise, through the layers above it.
+TROUBLE = (OSError, TimeoutError, sa.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# Of these, what is no defect where there is no SQLSTATE: nobody answered, or the connection was gone.
+_CUT_OFF = (OSError, TimeoutError, sa.DBAPIError, sa.TimeoutError, sa.PendingRollbackError, asyncpg.InterfaceError)
+_INFRASTRUCTURE = (PoolBusy, KafkaError, MemoryError, *TROUBLE)
 
 
 def _is_infrastructure(error: Exception) -> bool:
     return isinstance(error, _INFRASTRUCTURE)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same again may do: the database is away, out of room, or others stand in the way. Narrower than the verdict, by which a
+    loop would wait: a statement that the server does not understand is a defect, and a caller must not be told to come again."""
+    state = sqlstate_of(error)
+    if state is not None:
+        return state in CONTENTION_STATES or state[:2] in AWAY_CLASSES
+    return isinstance(error, _CUT_OFF) and not _is_client_side_data_error(error)
 
 
 def uneven(seconds: float) -> float:
@@ -105,12 +120,14 @@ def uneven(seconds: float) -> float:
 
 
 async def again_on_contention(work: Callable[[], Awaitable[T]]) -> T:
-    """Do `work`, and again when two transactions stood in each other's way: at most 5 times, with growing, uneven pauses."""
+    """Do `work`, and again when two transactions stood in each other's way: at most 5 times, with growing, uneven pauses, and not when
+    that has taken long already."""
+    began = time.monotonic()
     for attempt in range(1, CONTENTION_ATTEMPTS_MAX):
         try:
             return await work()
         except Exception as error:
-            if verdict_of(error) is not Verdict.CONTENTION:
+            if verdict_of(error) is not Verdict.CONTENTION or time.monotonic() - began > CONTENTION_SECONDS_MAX:
                 raise
         await asyncio.sleep(uneven(CONTENTION_PAUSE_SECONDS * 2**attempt))
     return await work()

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
+import asyncpg
 import msgspec
 from sqlalchemy import CursorResult, TextClause
 from sqlalchemy.engine import URL, make_url
@@ -42,6 +43,14 @@ SESSION_SETTINGS = {
     # A generic plan that was made while a table was empty stays bad when it has grown.
     "plan_cache_mode": "force_custom_plan",
 }
+
+
+# What an acknowledged commit rests on. The sessions ask for synchronous commits themselves; who turns them off meant something else.
+DURABILITY_SETTINGS = ("fsync", "synchronous_commit")
+
+
+class NotDurable(Exception):
+    """The server may forget what it has acknowledged; every promise of ours rests on it not doing so."""
 
 
 class Said(NamedTuple):
@@ -292,6 +301,20 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self._reading_engine.dispose()
+
+
+async def refuse_unless_durable(database_url: str) -> None:
+    """Ask as an ordinary session, without our own settings. Raises NotDurable, with what must be set."""
+    connection = await asyncpg.connect(plain_dsn(make_url(database_url)), timeout=CONNECT_SECONDS_MAX)
+    try:
+        off = [name for name in DURABILITY_SETTINGS if await connection.fetchval(f"SHOW {name}") == "off"]
+    finally:
+        await connection.close(timeout=CONNECT_SECONDS_MAX)
+    if off:
+        raise NotDurable(
+            f"PostgreSQL runs with {' and '.join(f'{name}=off' for name in off)}: it may forget what it has acknowledged. "
+            f"Set {' and '.join(f'{name}=on' for name in off)} (server, database and role) and start again."
+        )
 
 
 def plain_dsn(url: URL) -> str:

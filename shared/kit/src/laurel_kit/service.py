@@ -27,7 +27,7 @@ from laurel_kit.http import BODY_BYTES_MAX, CountWaiting, Resay, create_app
 from laurel_kit.http_protocol import HttpProtocol
 from laurel_kit.kafka import wait_or_stop
 from laurel_kit.outbox import Relay
-from laurel_kit.postgres import Database
+from laurel_kit.postgres import Database, refuse_unless_durable
 from laurel_kit.reading import Reader
 from laurel_kit.settings import KitSettings
 from laurel_kit.telemetry import KitMetrics, set_up_logs
@@ -143,6 +143,7 @@ async def _prepare(service: Service, stop: asyncio.Event) -> bool:
     """Migrations and what must be done before any part starts; waits for a database that is only just starting."""
     for attempt in range(1, START_ATTEMPTS_MAX + 1):
         try:
+            await refuse_unless_durable(service.settings.database_url)
             if service.migrations is not None:
                 await migrate.upgrade(service.settings.database_url, service.migrations)
             for step in service.on_start:
