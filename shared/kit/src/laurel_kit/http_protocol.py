@@ -4,6 +4,7 @@ break: a caller who sends slowly, too much or nothing costs a socket for half a 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import msgspec
@@ -18,6 +19,10 @@ HEAD_SECONDS_MAX = 30.0  # from the connection, or from a request's first byte, 
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 log = structlog.get_logger(__name__)
+
+
+class _HeadTooLarge(Exception):
+    """The headers came in one piece, and are over the limit."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -42,7 +47,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(431, "head_too_large", f"The headers are larger than {HEAD_BYTES_MAX} bytes")
+                self._refuse_head()
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
@@ -55,11 +60,16 @@ class HttpProtocol(HttpToolsProtocol):
         """From here on it is the application's."""
         self._in_head = False
         self._head_is_there()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
+            raise _HeadTooLarge  # the parser stops, and says that it has
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is told so, as everything is."""
-        self._refuse(400, "malformed", msg)
+        if isinstance(getattr(sys.exception(), "__context__", None), _HeadTooLarge):
+            self._refuse_head()
+        else:
+            self._refuse(400, "malformed", msg)
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
@@ -74,6 +84,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_timer = None
         if not self.transport.is_closing():
             self._refuse(408, "request_timeout", f"The headers did not come within {HEAD_SECONDS_MAX:.0f} seconds")
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, "head_too_large", f"The headers are larger than {HEAD_BYTES_MAX} bytes")
 
     def _refuse(self, status: int, word: str, title: str) -> None:
         body = msgspec.json.encode({"type": word, "title": title, "status": status})

@@ -26,6 +26,7 @@ from member_svc.handlers.spot_repeated_keys import (
 REPORTS_MAX = 1_000  # in one request: what one transaction takes without holding others up
 REPORT_BYTES_MAX = 256 * 1024  # of `data`; an order of 2,000 lines has some 250 KB
 
+ID_CHARS_SHOWN = 200  # of an id that is refused: an answer is not longer than the question
 SOURCE_CHARS_MAX = 200  # as in the contract; a longer one would not go into an index
 
 _NUL = b"\\u0000"
@@ -170,7 +171,7 @@ def _check_count(count: int) -> None:
 
 def _id_of(document: bytes) -> str:
     try:
-        return _named.decode(document).id
+        return _named.decode(document).id[:ID_CHARS_SHOWN]
     except _UNREADABLE:
         return ""
 
