@@ -7,7 +7,7 @@ import time
 import pytest
 from aiokafka import TopicPartition
 
-from laurel_kit.hearing import RawRecord
+from laurel_kit.hearing import RawRecord, hears
 from laurel_kit.lanes import Lane
 from laurel_kit.postgres import Database
 from laurel_kit.reading import Reader
@@ -91,3 +91,28 @@ async def test_a_broker_that_is_there_but_does_not_answer_our_client_means_a_new
     watchdog.answered_at = time.monotonic() - STUCK_SECONDS_MAX - 1
     with pytest.raises(Stuck, match="our client has had no answer"):
         await watchdog.check_broker()
+
+
+def test_a_topic_that_has_gone_alarms_after_a_while_and_once(reader: Reader[None]) -> None:
+    class Topics:
+        partitions: set[int] | None = None
+
+        def partitions_for_topic(self, topic: str) -> set[int] | None:
+            return self.partitions
+
+    async def ignore(batch: object, store: None) -> None: ...
+
+    reader.applier.listens_to = (hears(TOPIC, ignore),)
+    topics = Topics()
+    reader.consumer = topics
+    watchdog = Watchdog(reader)
+    for moment in (0.0, 9.0):
+        watchdog.look_for_topics(moment)
+        assert reader.lane_reports() == []
+    for moment in (10.0, 20.0):
+        watchdog.look_for_topics(moment)
+        assert [report["state"] for report in reader.lane_reports()] == ["halted"]
+    assert reader.metrics.registry.get_sample_value("laurel_lane_halts_total", {"topic": TOPIC}) == 1
+    topics.partitions = {0}
+    watchdog.look_for_topics(21.0)
+    assert reader.lane_reports() == []

@@ -34,6 +34,8 @@ CONSUMER: dict[str, Any] = {
     "check_crcs": True,
     "isolation_level": "read_committed",  # our topics have no transactions; channels may use them
     "fetch_max_wait_ms": 200,
+    # A client that has found a topic missing asks for it again only then: the default of five minutes would be a silent stall.
+    "metadata_max_age_ms": 10_000,
     "max_partition_fetch_bytes": 1_048_576,
     # Partition p of every topic goes to the same process: what one lane waits for, its neighbour learns.
     "partition_assignment_strategy": (RangePartitionAssignor,),

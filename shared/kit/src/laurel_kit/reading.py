@@ -37,6 +37,7 @@ DRAIN_SECONDS_MAX = 5.0  # a revoked partition's running transaction may end wit
 DATABASE_PAUSE_SECONDS_MIN = 0.05
 DATABASE_PAUSE_SECONDS_MAX = 5.0
 MARKS_RELOAD_SECONDS = 1.0
+NO_PARTITION = -1  # in a report about a whole topic
 TOO_SLOW_STATES = frozenset({"57014", "25P03"})  # statement_timeout, idle_in_transaction_session_timeout
 
 __all__ = ["Applier", "RawRecord", "Reader"]
@@ -73,6 +74,7 @@ class Reader(Generic[S]):
         self.batch_records_max = batch_records_max
         self.partitions = partitions
         self.lanes: dict[TopicPartition, Lane] = {}
+        self.missing_topics: set[str] = set()  # gone from the broker for a while now
         self.wanted = False  # whether this process is to read at all
         self.running = False
         self.assigned = False
@@ -301,6 +303,15 @@ class Reader(Generic[S]):
                 {"topic": tp.topic, "partition": tp.partition, "state": state, "reason": self.database_trouble}
                 for tp in self.consumer.assignment() - self.lanes.keys()
             ]
+        reports += [
+            {
+                "topic": topic,
+                "partition": NO_PARTITION,
+                "state": "halted",
+                "reason": "the topic has gone from the broker",
+            }
+            for topic in self.missing_topics
+        ]
         return sorted(reports, key=lambda lane: (lane["topic"], lane["partition"]))
 
 

@@ -23,6 +23,7 @@ COPY_SECONDS = 1.0
 WATCH_SECONDS = 2.0
 STUCK_SECONDS_MAX = 60.0
 BROKER_WAIT_SECONDS = 5.0
+TOPIC_MISSING_SECONDS_MAX = 10.0  # a broker that starts again may know less for a moment
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ class Watchdog:
         self._reader = reader
         self._ends: dict[tuple[str, int], int] = {}
         self.answered_at = time.monotonic()
+        self._missing_since: dict[str, float] = {}
 
     async def run(self) -> None:
         self.answered_at = time.monotonic()
@@ -73,6 +75,7 @@ class Watchdog:
             answered = await self._ask()
             self._keep_metrics()
             if answered:
+                self.look_for_topics(time.monotonic())
                 self.check(time.monotonic())
             else:
                 await self.check_broker()
@@ -101,6 +104,18 @@ class Watchdog:
                 self._reader.lanes[tp].end = end
         self.answered_at = time.monotonic()
         return True
+
+    def look_for_topics(self, now: float) -> None:
+        """A topic that has gone takes its lanes with it, and no lane would be left to say so. Alarms once for each."""
+        if (consumer := self._reader.consumer) is None:
+            return
+        gone = {topic for topic in self._reader.applier.topics if not consumer.partitions_for_topic(topic)}
+        self._missing_since = {topic: self._missing_since.get(topic, now) for topic in gone}
+        alarming = {topic for topic in gone if now - self._missing_since[topic] >= TOPIC_MISSING_SECONDS_MAX}
+        for topic in alarming - self._reader.missing_topics:
+            log.critical("a topic has gone and needs a person", topic=topic)
+            self._reader.metrics.halts.labels(topic).inc()
+        self._reader.missing_topics = alarming
 
     def check(self, now: float) -> None:
         for lane in self._reader.lanes.values():
