@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from laurel_kit.settings import KitSettings, seconds
+from laurel_kit.settings import KitSettings, integer, seconds
 
+BATCH_RECORDS_MAX = 1_000
 PATIENCE_SECONDS = 0.2
 FRESH_SECONDS = 5.0
 
@@ -17,6 +18,7 @@ class Settings:
     (domain.md 3.1). Waiting keeps statements quiet; the result does not depend on it."""
 
     kit: KitSettings
+    batch_records_max: int
     patience_seconds: float
     fresh_seconds: float
 
@@ -25,6 +27,7 @@ class Settings:
         """From the environment. Raises SettingsError."""
         return cls(
             kit=KitSettings.read(env),
+            batch_records_max=integer(env, "LAUREL_BATCH_RECORDS_MAX", BATCH_RECORDS_MAX, low=1, high=10_000),
             patience_seconds=seconds(env, "LAUREL_MARK_PATIENCE_SECONDS", PATIENCE_SECONDS),
             fresh_seconds=seconds(env, "LAUREL_MARK_FRESH_SECONDS", FRESH_SECONDS),
         )

@@ -100,6 +100,7 @@ def build(env: Mapping[str, str]) -> Service:
         open_store=open_store,
         kafka=kafka,
         gates={"activities": gate},
+        batch_records_max=settings.batch_records_max,
         metrics=kit_metrics,
         skip_number=PointsStore.skip_number,
         partitions=settings.kit.partitions,

@@ -8,14 +8,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-# Accounts of the books. The member's own: what he has, and what he owes. The system's: where points come from and go to.
+# Accounts of the books. The member's own: what he has, free or held, and what he owes. The system's: where points come from and go to.
 AVAILABLE = "available"
+HELD = "held"
 DEBT = "debt"
 ISSUANCE = "issuance"
 REDEEMED = "redeemed"
 EXPIRED = "expired"
 
-# Kinds of entries; all but `repaid` are said on the topic `points`.
+# Kinds of entries. Those that leave what the member has less what he owes as it is are not said on the topic `points`.
 EARNED = "earned"
 RATED_AGAIN = "rated_again"
 TAKEN_BACK = "taken_back"
@@ -25,6 +26,15 @@ AWARD_TAKEN_BACK = "award_taken_back"
 SPENT = "spent"
 EXPIRY = "expired"
 REPAID = "repaid"
+RESERVED = "reserved"
+RELEASED = "released"
+UNSAID = frozenset({REPAID, RESERVED, RELEASED})
+
+# States of a hold; the last three are for ever (reliability.md 3.5).
+OPEN = "held"
+CAPTURED = "captured"
+VOIDED = "voided"
+LAPSED = "expired"
 
 Why = dict[str, Any]
 BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -89,8 +99,9 @@ class Dated:
 
 @dataclass(slots=True)
 class Lot:
-    """The points of one award or activity. `expired`: what expired of it unspent and has not been given back. `born_after`: the last
-    day record when the lot was made, if it was past its expiry by then (domain.md 3.3.5); else None."""
+    """The points of one award or activity. `remaining`: what is left of them and not held. `expired`: what expired of it unspent and has
+    not been given back. `born_after`: the last day record when the lot was made, if it was past its expiry by then (domain.md 3.3.5);
+    else None."""
 
     lot: int
     kind: str
@@ -180,6 +191,26 @@ class Payment:
 
 
 @dataclass(slots=True)
+class Hold:
+    """Points reserved for a checkout (domain.md 3.5). `parts`: the (lot, points) they were taken from, in that order; `seq`: the entry that
+    did it. A hold ends once; `captured` of its points are spent then, and the others are released. `ended_by`: the cause."""
+
+    hold_id: UUID
+    seq: int
+    points: int
+    order_id: str | None
+    made_at: datetime
+    expires_at: datetime
+    parts: tuple[tuple[int, int], ...]
+    state: str = OPEN
+    captured: int = 0
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    is_new: bool = False
+    is_changed: bool = False
+
+
+@dataclass(slots=True)
 class SignIns:
     """Maximal runs of local days signed in, {first day: length}, and how many streak bonuses have been paid."""
 
@@ -212,8 +243,8 @@ class Account:
 
     member_id: UUID
     day: Day
-    posted: int = 0
-    held: int = 0
+    posted: int = 0  # all that the member has
+    held: int = 0  # of it in open holds
     debt: int = 0
     earned_net: int = 0
     seq: int = 0
@@ -228,8 +259,8 @@ class Account:
     began_after: datetime | None = None  # the last day record when the stream began
     active: bool = False
     frozen: bool = False
-    ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left
-    pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left
+    ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left and not held
+    pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left and not held
 
     # Loaded only where a record needs them.
     lots: dict[int, Lot] = field(default_factory=dict)
@@ -237,6 +268,7 @@ class Account:
     orders: dict[str, Order] = field(default_factory=dict)
     awards: dict[UUID, Award] = field(default_factory=dict)
     payments: dict[str, list[Payment]] = field(default_factory=dict)  # by order, the last spent first
+    holds: dict[UUID, Hold] = field(default_factory=dict)
     sign_ins: SignIns | None = None
     reviews: dict[date, int] = field(default_factory=dict)
 

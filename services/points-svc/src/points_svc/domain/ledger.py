@@ -1,5 +1,5 @@
-"""The only moves there are: points are put into a lot, taken from lots, spent, expired; each writes two-sided entries that sum to
-zero. The one thing not to break: while there is debt nothing is spendable (domain.md 3.3.3); only what is over may still lie in lots."""
+"""The only moves there are: points are put into a lot, taken from lots, reserved, redeemed, released, expired; each writes two-sided
+entries that sum to zero. The one thing not to break: while there is debt nothing is spendable (domain.md 3.3.3); only what is over may still lie in lots."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from points_svc.domain.account import (
     EXPIRED,
     EXPIRY,
     GIVEN_BACK,
+    HELD,
     ISSUANCE,
     REDEEMED,
+    RELEASED,
     REPAID,
+    RESERVED,
     SPENT,
+    UNSAID,
     Account,
     Entry,
     Lot,
@@ -49,7 +53,7 @@ def close_page(account: Account) -> None:
                 [
                     Posting(entry.kind, entry.amount if entry.credit == AVAILABLE else -entry.amount, entry.order_id)
                     for entry in account.entries[account.page_from :]
-                    if entry.kind != REPAID
+                    if entry.kind not in UNSAID
                 ]
             ),
             posted=account.posted,
@@ -99,11 +103,15 @@ def put(
     write(account, kind, amount, why, debit=source, credit=AVAILABLE, order_id=order_id, lot=lot.lot)
     if source == ISSUANCE:
         lot.granted += amount
-    lot.is_changed = True
     account.posted += amount
-    _move(account, lot, amount)
     if account.posted > POINTS_MAX:
         raise ValueError("no account may hold so many points")
+    _settle(account, lot, amount, why, order_id)
+
+
+def _settle(account: Account, lot: Lot, amount: int, why: Why, order_id: str | None) -> None:
+    """What has just come into a lot repays debt first; the rest stays, or expires at once in a lot that has been expired (3.3.5)."""
+    _move(account, lot, amount)
     if account.debt:
         repaid = min(account.debt, amount)
         consumed = ((lot.lot, repaid),)
@@ -147,8 +155,10 @@ def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *,
         write(account, kind, missing, why, debit=DEBT, credit=ISSUANCE, order_id=order_id)
 
 
-def spend_from(account: Account, lots: list[Lot], amount: int, why: Why, *, order_id: str | None) -> None:
-    """Points are spent from these lots, in this order; the caller has seen that they suffice."""
+def reserve(
+    account: Account, lots: list[Lot], amount: int, why: Why, *, order_id: str | None
+) -> tuple[tuple[int, int], ...]:
+    """Points of these lots, in this order, are held; the caller has seen that they suffice. Which lot gave how many."""
     consumed: list[tuple[int, int]] = []
     missing = amount
     for lot in lots:
@@ -157,9 +167,25 @@ def spend_from(account: Account, lots: list[Lot], amount: int, why: Why, *, orde
             break
     if missing:
         raise ValueError(f"{missing} points are missing of {amount}")
-    account.posted -= amount
+    account.held += amount
     places = tuple(consumed)
-    write(account, SPENT, amount, why, debit=AVAILABLE, credit=REDEEMED, order_id=order_id, consumed=places)
+    write(account, RESERVED, amount, why, debit=AVAILABLE, credit=HELD, order_id=order_id, consumed=places)
+    return places
+
+
+def redeem(account: Account, parts: tuple[tuple[int, int], ...], why: Why, *, order_id: str | None) -> None:
+    """Held points are spent. They have left their lots before."""
+    amount = sum(points for _, points in parts)
+    account.held -= amount
+    account.posted -= amount
+    write(account, SPENT, amount, why, debit=HELD, credit=REDEEMED, order_id=order_id, consumed=parts)
+
+
+def release(account: Account, lot: Lot, amount: int, why: Why, *, order_id: str | None) -> None:
+    """Held points go back into their lot, where they repay debt first, like whatever comes into one."""
+    account.held -= amount
+    write(account, RELEASED, amount, why, debit=HELD, credit=AVAILABLE, order_id=order_id, lot=lot.lot)
+    _settle(account, lot, amount, why, order_id)
 
 
 def lots_in_turn(account: Account) -> list[Lot]:

@@ -13,9 +13,10 @@ from points_svc.domain.account import (
     DEBT,
     EARNED,
     EXPIRED,
+    HELD,
     RATED_AGAIN,
-    REPAID,
     TAKEN_BACK,
+    UNSAID,
     Entry,
     Lot,
     Posting,
@@ -30,6 +31,7 @@ class Books:
     """Figures as the entries alone give them."""
 
     posted: int = 0
+    held: int = 0
     debt: int = 0
     earned_net: int = 0
     remaining: dict[int, int] = field(default_factory=dict)
@@ -49,13 +51,14 @@ def statements(entries: Iterable[Entry], lots: Mapping[int, Lot]) -> tuple[list[
 
 
 def _follow(books: Books, entry: Entry) -> None:
+    mine = (AVAILABLE, HELD)
+    books.posted += (entry.credit in mine) * entry.amount - (entry.debit in mine) * entry.amount
+    books.held += (entry.credit == HELD) * entry.amount - (entry.debit == HELD) * entry.amount
     if entry.credit == AVAILABLE and entry.lot is not None:
-        books.posted += entry.amount
         books.remaining[entry.lot] = books.remaining.get(entry.lot, 0) + entry.amount
         if entry.debit == EXPIRED:
             books.expired[entry.lot] -= entry.amount
     if entry.debit == AVAILABLE:
-        books.posted -= entry.amount
         for lot, points in entry.consumed:
             books.remaining[lot] -= points
             if entry.credit == EXPIRED:
@@ -81,10 +84,10 @@ def _statement(number: int, cause: str, page: list[Entry], books: Books, lots: M
         postings=tuple(
             Posting(entry.kind, entry.amount if entry.credit == AVAILABLE else -entry.amount, entry.order_id)
             for entry in page
-            if entry.kind != REPAID
+            if entry.kind not in UNSAID
         ),
         posted=books.posted,
-        held=0,
+        held=books.held,
         debt=books.debt,
         ladder=tuple(sorted(ladder.items())),
         pending=tuple(sorted(pending.items())),

@@ -64,6 +64,13 @@ class ExpiryRules(Protocol):
     def months(self) -> int: ...
 
 
+class SpendingRules(Protocol):
+    """What the programme says about spending (domain.md 3.5)."""
+
+    @property
+    def hold_seconds(self) -> int: ...
+
+
 class PointsPart(Protocol):
     """The programme's part about points."""
 
@@ -77,6 +84,8 @@ class PointsPart(Protocol):
     def join(self) -> JoinRules: ...
     @property
     def expiry(self) -> ExpiryRules: ...
+    @property
+    def spending(self) -> SpendingRules: ...
 
 
 class Step(Protocol):
@@ -135,6 +144,7 @@ class Rules:
     review: ReviewRules
     join: JoinRules
     expiry_months: int
+    hold_for: timedelta
 
     def multiplier(self, tier: str | None) -> int:
         """Millionths. A member without a standing, or with a tier this version does not know, is rated at the lowest tier."""
@@ -186,6 +196,7 @@ def rules_of(programme: Programme) -> Rules:
         review=points.review,
         join=points.join,
         expiry_months=points.expiry.months,
+        hold_for=timedelta(seconds=points.spending.hold_seconds),
     )
 
 

@@ -1,22 +1,22 @@
-"""Spending (domain.md 3.5): reserved and captured at once. The one thing not to break: what is spent is there, spendable at that
-moment, and comes from the lots that expire soonest."""
+"""Who may spend, and how much there is at a moment (domain.md 3.5). The one thing not to break: what is spent or held is there, and
+spendable at that moment; while there is debt nothing is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from points_svc.domain import ledger
-from points_svc.domain.account import Account, Lot, Why
+from points_svc.domain.account import Account, Lot
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A rule said no; `kind` is a closed set: member_not_active, member_frozen, in_debt, insufficient_points."""
+    """A rule said no. `kind` is a closed set: member_not_active, member_frozen, in_debt, insufficient_points; of holds also hold_captured,
+    hold_voided, hold_expired, capture_exceeds_hold, order_differs. `figures`: what the rule looked at."""
 
     kind: str
-    available: int
-    debt: int
+    figures: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +45,21 @@ def spendable(account: Account, now: datetime) -> list[Lot]:
 
 
 def worth_at(account: Account, now: datetime) -> Worth:
-    """Available = posted − held − pending − overdue, and 0 while there is debt (domain.md 3.5)."""
+    """Available = posted − held − pending − overdue, and 0 while there is debt (domain.md 3.5). What is held lies in no lot."""
     available = sum(lot.remaining for lot in spendable(account, now))
     pending = sum(lot.remaining for lot in account.lots.values() if lot.available_at > now and lot.expires_at > now)
-    overdue = account.posted - available - pending
-    return Worth(0 if account.debt else max(0, available - account.held), pending, overdue)
+    overdue = account.posted - account.held - available - pending
+    return Worth(0 if account.debt else available, pending, overdue)
 
 
-def spend(account: Account, points: int, now: datetime, why: Why, order_id: str | None = None) -> Refused | None:
-    """Spend points now; None: done."""
+def refusal(account: Account, points: int, now: datetime) -> Refused | None:
+    """Why so many points cannot be spent or held now; None: they can."""
     available = worth_at(account, now).available
-    refused = _refusal(account, points, available)
-    if refused is not None:
-        return Refused(refused, available, account.debt)
-    ledger.spend_from(account, spendable(account, now), points, why, order_id=order_id)
-    return None
+    kind = _barred(account) or ("in_debt" if account.debt else "insufficient_points" if points > available else None)
+    return None if kind is None else Refused(kind, {"points": points, "available": available, "debt": account.debt})
 
 
-def _refusal(account: Account, points: int, available: int) -> str | None:
+def _barred(account: Account) -> str | None:
     if not account.active:
         return "member_not_active"
-    if account.frozen:
-        return "member_frozen"
-    if account.debt:
-        return "in_debt"
-    return "insufficient_points" if points > available else None
+    return "member_frozen" if account.frozen else None
