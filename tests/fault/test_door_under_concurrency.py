@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from laurel_cli.services import Refused, Unreachable
-from tests.fault.test_kills import quick_sessions
+from tests.support.lives import quick_sessions
 from tests.support.reports import purchase_report, refund_report
 from tests.support.shop import Deadline, Report, Shop, open_shop, reference
 from tests.support.topics import numbers_of

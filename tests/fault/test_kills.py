@@ -7,13 +7,11 @@ deletes before the broker has acknowledged. test_negative_controls.py runs the s
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import httpx
 import msgspec
@@ -24,6 +22,7 @@ from tests.fault.report import record, seed_of
 from tests.support.comparing import differences
 from tests.support.complete_journey import some_baskets
 from tests.support.histories import Mix, history
+from tests.support.lives import quick_sessions
 from tests.support.model_programme import reference_programme, with_campaigns
 from tests.support.model_world import World
 from tests.support.shop import Deadline, Report, Shop, open_shop, reference
@@ -167,16 +166,6 @@ def under_fire(events: int, kills_each: int) -> None:
         assert broken == {}
         assert gaps == []
         assert aside == set()
-
-
-@contextmanager
-def quick_sessions() -> Iterator[None]:
-    """A killed reader's partitions go on after two seconds in place of ten, so that more kills fit into a minute."""
-    os.environ["LAUREL_KAFKA_SESSION_SECONDS"] = "2"
-    try:
-        yield
-    finally:
-        del os.environ["LAUREL_KAFKA_SESSION_SECONDS"]
 
 
 def test_nothing_is_lost_and_nothing_twice_when_every_service_is_killed() -> None:

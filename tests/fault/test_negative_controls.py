@@ -24,8 +24,9 @@ from laurel_kit import negative_control, sql
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
 from tests.fault.report import record
-from tests.fault.test_kills import SEED, quick_sessions, story
+from tests.fault.test_kills import SEED, story
 from tests.support.comparing import differences
+from tests.support.lives import quick_sessions
 from tests.support.model_programme import reference_programme, with_campaigns
 from tests.support.model_world import World
 from tests.support.reports import purchase_report

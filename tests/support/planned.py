@@ -43,6 +43,7 @@ class Plan:
     members: int = 100
     currency: str = "USD"
     day: str = "2024-05-02"
+    times: int = 1  # how much more is paid: 15 lifts some members to silver
 
     # The permutation: a Feistel network over 48 bits, so that ids look like nothing and lead back to their index.
 
@@ -78,7 +79,7 @@ class Plan:
 
     def amount_minor(self, fact: int, telling: int) -> int:
         """What is paid; of a disputed fact every telling says something else, a whole point apart."""
-        return 1_000 + fact % 900 + (100 * telling if self.is_disputed(fact) else 0)
+        return (1_000 + fact % 900) * self.times + (100 * telling if self.is_disputed(fact) else 0)
 
     def member(self, fact: int) -> str:
         """The card that the fact is about."""
