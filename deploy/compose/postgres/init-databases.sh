@@ -7,6 +7,9 @@ for service in member points tier campaign; do
   psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --set=password="$password" <<SQL
 CREATE ROLE ${service}_svc LOGIN PASSWORD :'password';
 CREATE DATABASE ${service} OWNER ${service}_svc;
-REVOKE CONNECT ON DATABASE ${service} FROM PUBLIC;
+REVOKE ALL ON DATABASE ${service} FROM PUBLIC;
 SQL
 done
+psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" <<SQL
+REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
+SQL
