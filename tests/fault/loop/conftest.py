@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -17,6 +18,19 @@ from tests.fault.loop.observer import watch_cursors
 from tests.fault.loop.points import TOPICS, Points
 from tests.integration.kit.toy import GROUP, TABLE
 from tests.integration.kit.toy_kafka import fresh_topics
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_as_in_a_service() -> None:
+    """The console renderer shows a thousand records of local variables in a traceback; no service does, and time is measured here."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        cache_logger_on_first_use=False,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-"""Finds the record that spoils a transaction: each lane alone, then by halves. The one thing not to break: the left half first, so that
-what is good is applied in order, and only a single record is ever set aside."""
+"""Finds the record that spoils a transaction: each lane alone, then in parts, then by halves. The one thing not to break: the left part
+first, so that what is good is applied in order, and only a single record is ever set aside."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from laurel_kit.failures import Verdict, verdict_of
 from laurel_kit.hearing import Record
 
 FAILED = "failed"
+# A large batch is cut into eighths, a small one into halves: halves of a thousand are applied in vain too often where poison is spread.
+HALVED_RECORDS_MAX = 128
+PARTS = 8
 
 log = structlog.get_logger(__name__)
 
@@ -49,25 +52,22 @@ async def apply_isolating(applier: Applier[Any], lanes: Mapping[Lane, tuple[int,
     else:
         outcome.reached = {lane: records[-1].offset + 1 for lane, (_, records) in lanes.items()}
         return outcome
-    for lane, (start, records) in lanes.items():
+    whole = True
+    for place, (lane, (start, records)) in enumerate(lanes.items(), 1):
         try:
-            await _apply_lane(applier, lane, start, records, outcome, failed_before=len(lanes) == 1)
+            whole &= await _apply_lane(applier, lane, start, records, outcome, spoiled=whole and place == len(lanes))
         except LaneStopped as stopped:
             outcome.stopped[lane] = stopped
+            whole = False
     return outcome
 
 
 async def _apply_lane(
-    applier: Applier[Any],
-    lane: Lane,
-    start: int,
-    records: Sequence[Record],
-    outcome: Outcome,
-    *,
-    failed_before: bool = False,
-) -> None:
-    """One lane alone, then by halves. `failed_before`: it was tried just now, with the same records."""
-    if not failed_before or len(records) == 1:
+    applier: Applier[Any], lane: Lane, start: int, records: Sequence[Record], outcome: Outcome, *, spoiled: bool
+) -> bool:
+    """One lane alone, then in parts; whether it was applied as a whole. `spoiled`: it is known to hold what spoils a transaction, because
+    it has just been tried with others, and those are applied. Then it need not be tried again before it is cut."""
+    if not spoiled or len(records) == 1:
         try:
             await applier.apply(records, starts={lane: start})
         except Exception as error:  # noqa: BLE001 - sorted by what must happen next
@@ -75,13 +75,18 @@ async def _apply_lane(
             if len(records) == 1:
                 await _stop_or_set_aside(applier, records[0], start, error, verdict)
                 outcome.reached[lane] = records[0].offset + 1
-                return
+                return False
         else:
             outcome.reached[lane] = records[-1].offset + 1
-            return
-    middle = len(records) // 2
-    await _apply_lane(applier, lane, start, records[:middle], outcome)
-    await _apply_lane(applier, lane, records[middle - 1].offset + 1, records[middle:], outcome)
+            return True
+    size = -(-len(records) // (PARTS if len(records) > HALVED_RECORDS_MAX else 2))
+    whole = True
+    for first in range(0, len(records), size):
+        part = records[first : first + size]
+        spoiled = whole and first + size >= len(records)  # all the others are applied
+        whole &= await _apply_lane(applier, lane, start, part, outcome, spoiled=spoiled)
+        start = part[-1].offset + 1
+    return False
 
 
 async def _stop_or_set_aside(
