@@ -80,7 +80,7 @@ class Bank:
         """What became of the keys that got no answer: as many as `some` of them are asked again, and the answer must be a replay exactly
         where the books have the key already; of the others the books are believed (the balances are laid beside them all)."""
         unknown = sorted(self.wanted.keys() - self.granted.keys())
-        kept = {row["key"] for row in await fetch(self.url, "SELECT key FROM spending WHERE status = 201")}
+        kept = {row["key"] for row in await fetch(self.url, "SELECT key FROM idempotency WHERE status = 201")}
         asked = set(rng.sample(unknown, min(some, len(unknown))))
         for key in asked:
             answer = await self.spend(key, *self.wanted[key])
@@ -104,7 +104,7 @@ class Bank:
             if row["posted"] != wanted:
                 word = "lost" if row["posted"] > wanted else "doubled"
                 problems.append(f"{row['member_id']} has {row['posted']}, the answers say {wanted}: {word}")
-        kept = await fetch(self.url, "SELECT key FROM spending WHERE status = 201")
+        kept = await fetch(self.url, "SELECT key FROM idempotency WHERE status = 201")
         keys = {row["key"] for row in kept}
         problems += [f"{key} was granted and is not in the books" for key in self.granted.keys() - keys]
         problems += [f"{key} is in the books and nobody was told" for key in keys - self.granted.keys()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -28,8 +28,9 @@ from laurel_kit.reading import Applier
 from points_svc.consumer import LISTENS_TO
 from points_svc.domain.calendar import local_day
 from points_svc.handlers.load_programme import load_programme
+from points_svc.handlers.once import Answer, Keyed
 from points_svc.handlers.show_account import show_balance
-from points_svc.handlers.spend_points import Answer, Wanted, spend_points
+from points_svc.handlers.spend_points import Wanted, spend_points
 from points_svc.store import PointsStore, Shelf
 from points_svc.store.dump import canonical_dump
 from tests.unit.points_svc.script import Activity, DayEnd, Fact, Outcome, Script, Spend
@@ -95,6 +96,11 @@ def awarded(number: int, data: AwardGranted | AwardTakenBack, member: UUID = MEM
         memberseq=number, data=data,
     )  # fmt: skip
     return record("campaigns", event, partition)
+
+
+def keyed(key: str, wanted: Any) -> Keyed:
+    """A request under a key, as the api makes it of what was asked for."""
+    return Keyed.of("anybody", key, type(wanted).__module__, {}, asdict(wanted))
 
 
 class Books:
@@ -171,10 +177,11 @@ class Books:
     async def spend(
         self, points: int, key: str, now: datetime, *, member: UUID = MEMBER, order_id: str | None = None
     ) -> Answer:
-        wanted = Wanted(member, key, points, None, order_id)
+        wanted = Wanted(member, points, None, order_id)
+        asked = keyed(key, wanted)
 
         async def work(tx: Transaction) -> Answer:
-            return await spend_points(wanted, now, self.store(tx))
+            return await spend_points(asked, wanted, now, self.store(tx))
 
         while True:
             try:

@@ -15,7 +15,7 @@ SELECT member_id, seq + 1, '{cause}', 1, now(), '{kind}', '{debit}', '{credit}',
 BREAKS = [
     ("UPDATE account SET posted = posted + 1", {"I2", "I4"}),
     ("UPDATE account SET debt = 1", {"I2", "I4"}),
-    ("UPDATE account SET held = 1", {"I3"}),
+    ("UPDATE account SET held = 1", {"I2", "I3", "I4"}),
     ("UPDATE account SET seq = seq + 1", {"I8"}),
     ("UPDATE account SET ladder = '{}'", {"ladder"}),
     ("UPDATE lot SET remaining = remaining - 1", {"I2", "lots", "ladder"}),
@@ -23,7 +23,7 @@ BREAKS = [
     ("UPDATE purchase SET net = net + 1", {"I7"}),
     ("UPDATE purchase SET parts = '[[1000000, 20000, false, null]]'", {"I7"}),
     ("DELETE FROM no_effect", {"I6"}),
-    ("DELETE FROM consumption", {"consumption", "lots"}),
+    ("DELETE FROM consumption", {"consumption", "lots", "I3"}),
     ("DELETE FROM lot", {"I2", "lots", "ladder"}),
     (
         SIDE_DOOR.format(cause="x", kind="earned", debit="debt", credit="issuance", why='{"rule": 1}'),

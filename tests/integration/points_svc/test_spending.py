@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.handlers.spend_points import Answer, InFlight, KeyReused, MemberUnknown
+from points_svc.handlers.hold_points import MemberUnknown
+from points_svc.handlers.once import Answer, InFlight, KeyReused, KeyTooOld
 from tests.integration.points_svc.books import MEMBER, Books
 from tests.unit.points_svc.script import SHANGHAI, Script, local
 
@@ -59,8 +60,10 @@ async def test_negative_control_read_then_write_without_a_lock_overspends(books:
 async def test_one_key_spends_once_and_is_answered_the_same(books: Books) -> None:
     script = await hundred(books)
     first = await books.spend(30, "the-one-and-only", script.now)
-    again = await books.spend(30, "the-one-and-only", script.now + timedelta(days=400))
+    again = await books.spend(30, "the-one-and-only", script.now + timedelta(days=6, hours=23))
     assert (again.status, again.body, again.replayed) == (201, first.body, True)
+    with pytest.raises(KeyTooOld, match="/v1/holds/"):
+        await books.spend(30, "the-one-and-only", script.now + timedelta(days=7))
     assert (await books.outcome()).posted == 70
 
 
@@ -82,7 +85,7 @@ async def test_many_requests_with_one_key_at_once_move_the_balance_once(books: B
 async def test_a_second_request_meets_the_first_one_still_running(books: Books) -> None:
     script = await hundred(books)
     async with books.database.transaction() as tx:
-        assert await books.store(tx).claim_key("still-running-key")
+        assert await books.store(tx).claim_key("anybody", "still-running-key")
         with pytest.raises(InFlight):
             await books.spend(30, "still-running-key", script.now)
 

@@ -13,8 +13,8 @@ from laurel_contracts.activities import (
     ReviewPosted,
 )
 from laurel_contracts.decisions import MemberFrozen, MemberRegistered
-from points_svc.domain import earning, expiry, ledger, rating, refunds, replay, spending, standings
-from points_svc.domain.account import AVAILABLE, DEBT, Account, Dated, Day, Payment
+from points_svc.domain import earning, expiry, holds, ledger, rating, refunds, replay, spending, standings
+from points_svc.domain.account import AVAILABLE, DEBT, HELD, Account, Dated, Day, Hold, Payment
 from points_svc.domain.calendar import local_day
 from points_svc.domain.rules import Rules, rules_of
 from tests.unit.points_svc.script import Activity, DayEnd, Fact, Outcome, Script, Spend, Step
@@ -77,15 +77,15 @@ class Play:
         standings.reach(account, step.number + 1)
 
     def spend(self, step: Spend) -> None:
-        account = self.account
-        ledger.open_page(account, f"spending {len(self.spendings) + 1}", step.now)
-        refused = spending.spend(account, step.points, step.now, {"rule": "spending"}, step.order_id)
+        account, number = self.account, len(self.spendings) + 1
+        ledger.open_page(account, f"spending {number}", step.now)
+        made = holds.spend(
+            account, UUID(int=number), step.points, step.now, why={"rule": "spending"}, order_id=step.order_id
+        )
         ledger.close_page(account)
-        self.spendings.append("spent" if refused is None else refused.kind)
-        if refused is None and step.order_id is not None:
-            entry = account.entries[-1]
-            paid = [Payment(entry.seq, n, lot, points, 0) for n, (lot, points) in enumerate(entry.consumed, 1)]
-            account.payments[step.order_id] = paid[::-1] + account.payments.get(step.order_id, [])
+        self.spendings.append("spent" if isinstance(made, Hold) else made.kind)
+        if isinstance(made, Hold):
+            remember_payment(account, made)
 
     def outcome(self) -> Outcome:
         account = self.account
@@ -110,6 +110,14 @@ def play(script: Script) -> Play:
     return stage
 
 
+def remember_payment(account: Account, hold: Hold) -> None:
+    """What the store reads from the books when an order is refunded: which lots paid for it, the last spent first."""
+    if hold.order_id is not None:
+        entry = account.entries[-1]
+        paid = [Payment(entry.seq, n, lot, points, 0) for n, (lot, points) in enumerate(entry.consumed, 1)]
+        account.payments[hold.order_id] = paid[::-1] + account.payments.get(hold.order_id, [])
+
+
 def check(account: Account) -> None:
     """The invariants that hold after every step (reliability.md 3.2)."""
     balance: dict[str, int] = {}
@@ -120,9 +128,11 @@ def check(account: Account) -> None:
         if entry.debit == AVAILABLE:
             assert sum(points for _, points in entry.consumed) == entry.amount
     assert sum(balance.values()) == 0
-    assert account.posted == balance.get(AVAILABLE, 0) == sum(lot.remaining for lot in account.lots.values())
+    assert account.held == balance.get(HELD, 0) == sum(h.points for h in account.holds.values() if h.state == "held")
+    assert account.posted - account.held == balance.get(AVAILABLE, 0)
+    assert account.posted - account.held == sum(lot.remaining for lot in account.lots.values())
     assert account.debt == -balance.get(DEBT, 0)
-    assert account.posted >= 0
+    assert 0 <= account.held <= account.posted
     assert account.debt >= 0
     assert all(0 <= lot.remaining <= lot.granted and lot.expired >= 0 for lot in account.lots.values())
     if account.debt:

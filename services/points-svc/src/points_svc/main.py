@@ -4,7 +4,7 @@ the environment is read here alone."""
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -16,10 +16,12 @@ from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
-from laurel_kit.service import Job, Service, run
+from laurel_kit.service import Service, run
 from laurel_kit.telemetry import KitMetrics
+from points_svc import jobs
 from points_svc.api.accounts import of_accounts
 from points_svc.api.books import of_books
+from points_svc.api.holds import of_holds
 from points_svc.api.programmes import of_programmes
 from points_svc.api.spendings import of_spendings
 from points_svc.config import Settings
@@ -29,7 +31,6 @@ from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore, Shelf
 
 NAME = "points-svc"
-PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
 def migrations() -> Path:
@@ -43,6 +44,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
     return [
         of_accounts(database, shelf, clock),
         of_spendings(database, shelf, clock, metrics),
+        of_holds(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
         of_programmes(database, shelf, clock),
     ]
@@ -89,6 +91,9 @@ def build(env: Mapping[str, str]) -> Service:
     async def prove() -> None:
         metrics.note_proof(await prove_books(database, shelf))
 
+    async def change(work: Callable[[PointsStore], Awaitable[int]]) -> int:
+        return await database.in_transaction(lambda tx: work(open_store(tx)))
+
     async def resay(member_id: UUID | None) -> int:
         return await say_all_again(database, shelf, member_id)
 
@@ -115,7 +120,7 @@ def build(env: Mapping[str, str]) -> Service:
         migrations=migrations(),
         metrics=kit_metrics,
         resay=resay,
-        jobs=[Job("prove the books", PROOF_EVERY_SECONDS, prove)],
+        jobs=jobs.runs(change, prove, clock, metrics),
     )
 
 

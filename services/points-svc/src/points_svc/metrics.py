@@ -15,6 +15,11 @@ class PointsMetrics:
         self.spendings = Counter(
             "laurel_spendings_total", "Spendings answered, by result", ["result"], registry=registry
         )
+        self.holds = Counter(
+            "laurel_point_holds_total", "Holds made, captured, voided and expired, by result", ["act", "result"],
+            registry=registry,
+        )  # fmt: skip
+        self.points_held = Gauge("laurel_points_held", "Points in open holds, at the last summary", registry=registry)
         self.ledger_drift = Gauge(
             "laurel_ledger_drift", "Rows that break an invariant, at the last trial balance", ["invariant"],
             registry=registry,

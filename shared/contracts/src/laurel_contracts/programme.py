@@ -51,12 +51,19 @@ class ExpiryRule(Part, frozen=True, kw_only=True):
     months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 12
 
 
+class SpendingRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.5. A hold lasts so long where the caller says nothing else."""
+
+    hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] = 900
+
+
 class PointsRules(Part, frozen=True, kw_only=True):
     purchase: PurchaseRule = PurchaseRule()
     sign_in: SignInRule = SignInRule()
     review: ReviewRule = ReviewRule()
     join: JoinRule = JoinRule()
     expiry: ExpiryRule = ExpiryRule()
+    spending: SpendingRule = SpendingRule()
 
 
 class Condition(Part, frozen=True, kw_only=True):

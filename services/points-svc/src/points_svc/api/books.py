@@ -32,6 +32,7 @@ def of_books(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Po
             figures = await store.summary()
         metrics.points_outstanding.set(figures["outstanding"])
         metrics.points_owed.set(figures["debt"])
+        metrics.points_held.set(figures["held"])
         return figures
 
     @router.get("/ledger/trial-balance")

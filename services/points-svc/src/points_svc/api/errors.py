@@ -17,6 +17,10 @@ def order_unknown(order_id: str) -> Problem:
     return Problem(404, "order_unknown", "This member has no such order", f"{order_id!r} is not known here.")
 
 
+def hold_unknown(hold_id: UUID) -> Problem:
+    return Problem(404, "hold_unknown", "There is no such hold", f"{hold_id} is not known here.")
+
+
 def key_required() -> Problem:
     return Problem(400, "idempotency_key_required", "The header Idempotency-Key is missing")
 
@@ -36,6 +40,16 @@ def key_reused() -> Problem:
         "idempotency_key_reused",
         "The idempotency key was used for another request",
         "A new request needs a new key.",
+    )
+
+
+def already_exists(link: str) -> Problem:
+    return Problem(
+        409,
+        "already_exists",
+        "The idempotency key was used long ago",
+        "What it did is done and is not done again; its answer is not replayed after seven days. See the link.",
+        link=link,
     )
 
 

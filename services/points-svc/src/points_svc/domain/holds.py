@@ -1,5 +1,5 @@
-"""Holds (domain.md 3.5, reliability.md 3.5): points reserved for a checkout, then captured, voided or expired; and spending, which is both at
-once. The one thing not to break: a hold ends once, and every point of it is then either spent or back in the lot it came from."""
+"""Holds (domain.md 3.5, reliability.md 3.5): points reserved for a checkout, then captured, voided or expired; and spending, which is both
+at once. The one thing not to break: a hold ends once, and every point of it is then either spent or back in the lot it came from."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def make(
     hold_id: UUID,
     points: int,
     now: datetime,
+    *,
     expires_at: datetime,
     why: Why,
     order_id: str | None = None,
@@ -31,7 +32,7 @@ def make(
 
 
 def capture(
-    account: Account, hold: Hold, points: int | None, now: datetime, why: Why, order_id: str | None = None
+    account: Account, hold: Hold, points: int | None, now: datetime, *, why: Why, order_id: str | None = None
 ) -> Refused | None:
     """Spend all of a hold, or the first so many points of it; the rest is released at once. None: done. Debt is no obstacle: what is
     held was not taken when points were taken back (domain.md 3.3.2)."""
@@ -67,10 +68,10 @@ def expire(account: Account, hold: Hold, now: datetime) -> None:
 
 
 def spend(
-    account: Account, hold_id: UUID, points: int, now: datetime, why: Why, order_id: str | None = None
+    account: Account, hold_id: UUID, points: int, now: datetime, *, why: Why, order_id: str | None = None
 ) -> Hold | Refused:
     """Hold and capture at once."""
-    made = make(account, hold_id, points, now, now, why, order_id)
+    made = make(account, hold_id, points, now, expires_at=now, why=why, order_id=order_id)
     if isinstance(made, Hold):
         ledger.redeem(account, made.parts, why, order_id=order_id)
         _end(account, made, CAPTURED, now)

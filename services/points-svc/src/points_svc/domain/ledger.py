@@ -1,5 +1,6 @@
 """The only moves there are: points are put into a lot, taken from lots, reserved, redeemed, released, expired; each writes two-sided
-entries that sum to zero. The one thing not to break: while there is debt nothing is spendable (domain.md 3.3.3); only what is over may still lie in lots."""
+entries that sum to zero. The one thing not to break: while there is debt nothing is spendable (domain.md 3.3.3); only what is over may
+still lie in lots."""
 
 from __future__ import annotations
 

@@ -7,9 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from points_svc.domain import spending
-from points_svc.domain.account import AVAILABLE, DEBT, Entry, Lot, Order
+from points_svc.domain.account import AVAILABLE, DEBT, HELD, Entry, Lot, Order
 from points_svc.domain.rules import decimal_of
+from points_svc.handlers.hold_points import document
 from points_svc.store import PointsStore
+
+HOLDS_SHOWN_MAX = 100  # with a balance; all of them stand in the list of holds
 
 
 async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> dict[str, Any] | None:
@@ -21,6 +24,9 @@ async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> di
     await store.read_live_lots([account])
     worth = spending.worth_at(account, now)
     lots = sorted(account.lots.values(), key=lambda lot: lot.turn)
+    holds = (
+        await store.holds_before(member_id, account.seq + 1, HOLDS_SHOWN_MAX, only_open=True) if account.held else []
+    )
     return {
         "member_id": member_id,
         "at": now,
@@ -33,6 +39,7 @@ async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> di
         "earned_net": account.earned_net,
         "active": account.active,
         "lots": [_lot(lot) for lot in lots],
+        "holds": [document(member_id, hold, now) for hold in holds],
     }
 
 
@@ -79,8 +86,9 @@ def _lot(lot: Lot) -> dict[str, Any]:
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    """`points`: what the member gained; owing more is a loss, repaying moves what he has to what he owed."""
-    gained = (entry.credit == AVAILABLE) - (entry.debit == AVAILABLE) + (entry.credit == DEBT) - (entry.debit == DEBT)
+    """`points`: what the member gained. Owing more is a loss; repaying moves what he has to what he owed, holding only sets it apart."""
+    mine = (AVAILABLE, HELD, DEBT)
+    gained = (entry.credit in mine) - (entry.debit in mine)
     return {
         "entry": entry.seq,
         "cause": entry.cause,

@@ -1,31 +1,20 @@
-"""Points are spent, once per idempotency key. The one thing not to break: a key is answered once and for ever, also with a refusal, in the
-transaction that moves the points."""
+"""Points are spent: held and captured at once (domain.md 3.5). The one thing not to break: a key spends once and is answered once, also
+with a refusal."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
-from points_svc import events
-from points_svc.domain import ledger, spending
-from points_svc.domain.account import Account, Why
+from points_svc.domain import holds, ledger, spending
+from points_svc.domain.account import Account, Hold, Why
+from points_svc.handlers.hold_points import close, hold_id_of, link_to, open_account
+from points_svc.handlers.once import Answer, Keyed, once, refused, said
 from points_svc.store import PointsStore
-from points_svc.store.spendings import Answered
 
-ROUTE = "POST /v1/members/{member_id}/spendings"
 SPENT = 201
-REFUSED = 409
-TITLES = {
-    "member_not_active": "The member has not registered yet and cannot spend",
-    "member_frozen": "The account is frozen",
-    "in_debt": "Points are owed; the next ones that come repay them",
-    "insufficient_points": "There are not enough points to spend",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,111 +22,45 @@ class Wanted:
     """A spending as asked for, checked in form."""
 
     member_id: UUID
-    key: str
     points: int
-    reason: str | None
-    order_id: str | None
-
-    @property
-    def fingerprint(self) -> bytes:
-        """What makes two requests the same."""
-        asked = [ROUTE, str(self.member_id), self.points, self.reason, self.order_id]
-        return hashlib.sha256(msgspec.json.encode(asked)).digest()
+    reason: str | None = None
+    order_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the caller gets: `status`, JSON, and whether it was given before."""
+async def spend_points(asked: Keyed, wanted: Wanted, now: datetime, store: PointsStore) -> Answer:
+    """Spend now what is there now."""
 
-    status: int
-    body: str
-    replayed: bool = False
+    async def decide() -> Answer:
+        account = await open_account(wanted.member_id, now, store)
+        ledger.open_page(account, f"spending {asked.key}", now)
+        why, order_id = _why(asked, wanted), wanted.order_id
+        made = holds.spend(account, hold_id_of(asked), wanted.points, now, why=why, order_id=order_id)
+        await close(account, store)
+        if isinstance(made, Hold):
+            return said(SPENT, _document(asked, wanted, account, made, now), link_to(made.hold_id))
+        return refused(made, account, f"/v1/members/{wanted.member_id}/holds")
 
-
-class InFlight(Exception):
-    """The first request under this key is still running."""
-
-
-class KeyReused(Exception):
-    """The key was used for another request."""
-
-
-class MemberUnknown(Exception):
-    """No account here: nothing has been heard about such a member."""
+    return await once(asked, now, store, decide)
 
 
-async def spend_points(wanted: Wanted, now: datetime, store: PointsStore) -> Answer:
-    """Answer under the key: as before, or by deciding now."""
-    if not await store.claim_key(wanted.key):
-        raise InFlight
-    before = await store.find_answer(wanted.key)
-    if before is not None:
-        if before.fingerprint != wanted.fingerprint:
-            raise KeyReused
-        return Answer(before.status, before.answer, replayed=True)
-    account = await store.lock_one(wanted.member_id)
-    if account is None:
-        raise MemberUnknown
-    await store.read_live_lots([account])
-    ledger.open_page(account, f"spending {wanted.key}", now)
-    refused = spending.spend(account, wanted.points, now, _why(wanted), wanted.order_id)
-    ledger.close_page(account)
-    if refused is None:
-        await store.save([account])
-        store.say(events.statements_of([account]))
-    answer = _spent(wanted, account, now) if refused is None else _refused(wanted, refused)
-    await store.keep_answer(
-        key=wanted.key,
-        member_id=wanted.member_id,
-        answered=Answered(wanted.fingerprint, answer.status, answer.body),
-        points=wanted.points,
-        order_id=wanted.order_id,
-        seq=account.seq if refused is None else None,
-        at=now,
-    )
-    return answer
-
-
-def _why(wanted: Wanted) -> Why:
-    why: Why = {"rule": "spending", "key": wanted.key, "points": wanted.points, "order": "soonest expiry first"}
+def _why(asked: Keyed, wanted: Wanted) -> Why:
+    why: Why = {"rule": "spending", "key": asked.key, "points": wanted.points, "order": "soonest expiry first"}
     return why | ({"reason": wanted.reason} if wanted.reason else {})
 
 
-def _spent(wanted: Wanted, account: Account, now: datetime) -> Answer:
-    entry = account.entries[-1]
-    return _answer(
-        SPENT,
-        {
-            "key": wanted.key,
-            "member_id": wanted.member_id,
-            "points": wanted.points,
-            "order_id": wanted.order_id,
-            "at": now,
-            "posted": account.posted,
-            "available": spending.worth_at(account, now).available,
-            "debt": account.debt,
-            "entry": entry.seq,
-            "lots": [
-                {"lot": lot, "points": points, "expires_at": account.lots[lot].expires_at}
-                for lot, points in entry.consumed
-            ],
-        },
-    )
-
-
-def _refused(wanted: Wanted, refused: spending.Refused) -> Answer:
-    return _answer(
-        REFUSED,
-        {
-            "type": refused.kind,
-            "title": TITLES[refused.kind],
-            "status": REFUSED,
-            "points": wanted.points,
-            "available": refused.available,
-            "debt": refused.debt,
-        },
-    )
-
-
-def _answer(status: int, document: dict[str, Any]) -> Answer:
-    return Answer(status, msgspec.json.encode(document).decode())
+def _document(asked: Keyed, wanted: Wanted, account: Account, hold: Hold, now: datetime) -> dict[str, Any]:
+    return {
+        "key": asked.key,
+        "member_id": wanted.member_id,
+        "points": wanted.points,
+        "order_id": wanted.order_id,
+        "at": now,
+        "posted": account.posted,
+        "available": spending.worth_at(account, now).available,
+        "debt": account.debt,
+        "entry": account.entries[-1].seq,
+        "hold_id": hold.hold_id,
+        "lots": [
+            {"lot": lot, "points": points, "expires_at": account.lots[lot].expires_at} for lot, points in hold.parts
+        ],
+    }

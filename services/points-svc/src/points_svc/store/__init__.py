@@ -13,11 +13,11 @@ from uuid import UUID
 from laurel_contracts.programme import Programme
 from laurel_kit import negative_control
 from laurel_kit.postgres import Transaction
-from points_svc.domain.account import Account, Day, Entry, Lot, Order
-from points_svc.domain.rules import Activation, Rules
-from points_svc.store import accounts, habits, ledger, orders, programmes, proof, reports, spendings
+from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
+from points_svc.domain.rules import Activation, Rules, in_force
+from points_svc.store import accounts, answers, habits, holds, ledger, orders, programmes, proof, reports
+from points_svc.store.answers import Answered
 from points_svc.store.programmes import Loaded, Shelf
-from points_svc.store.spendings import Answered
 
 __all__ = ["PointsStore", "Shelf"]
 
@@ -65,6 +65,11 @@ class PointsStore:
     async def activate(self, activations: Collection[tuple[int, int, datetime | None]]) -> None:
         """Programme versions that are in force from an instant on, per partition."""
         await programmes.activate(self.tx, activations)
+
+    async def rules_in_force(self, partition: int, now: datetime) -> Rules | None:
+        """The programme version in force at `now`; None: none that is known here."""
+        version = in_force((await self.activations([partition]))[partition], now)
+        return None if version is None else await self._shelf.known(self.tx, version)
 
     async def days(self, partitions: Collection[int]) -> dict[int, Day]:
         """The last day record applied in each partition."""
@@ -138,6 +143,22 @@ class PointsStore:
         """Reviews counted on these days."""
         await habits.read_reviews(self.tx, wanted)
 
+    async def hold_owner(self, hold_id: UUID) -> UUID | None:
+        """Whose hold it is."""
+        return await holds.owner(self.tx, hold_id)
+
+    async def read_hold(self, account: Account, hold_id: UUID) -> None:
+        """One hold, with what it takes to end it."""
+        await holds.read_named(self.tx, account, hold_id)
+
+    async def lock_due_holds(self, now: datetime, limit: int) -> list[Account]:
+        """Accounts of the holds that have been over for longest, locked in ascending order."""
+        return await holds.lock_due(self.tx, now, limit)
+
+    async def read_due_holds(self, concerned: Collection[Account], now: datetime) -> None:
+        """Open holds whose time is over, with what it takes to end them."""
+        await holds.read_due(self.tx, concerned, now)
+
     async def save(self, concerned: Collection[Account], days: Collection[Day] = ()) -> None:
         """Everything that has changed, set by set."""
         if negative_control.on(negative_control.READ_THEN_WRITE):
@@ -145,6 +166,7 @@ class PointsStore:
         if concerned:
             await accounts.write(self.tx, concerned)
             await ledger.write(self.tx, concerned)
+            await holds.write(self.tx, concerned)
             await orders.write(self.tx, concerned)
             await orders.write_awards(self.tx, concerned)
             await habits.write(self.tx, concerned)
@@ -170,29 +192,21 @@ class PointsStore:
 
     # One key, one answer.
 
-    async def claim_key(self, key: str) -> bool:
+    async def claim_key(self, scope: str, key: str) -> bool:
         """Whether nobody else is working under this key now."""
-        return await spendings.claim(self.tx, key)
+        return await answers.claim(self.tx, scope, key)
 
-    async def find_answer(self, key: str) -> Answered | None:
+    async def find_answer(self, scope: str, key: str) -> Answered | None:
         """What the key was answered with."""
-        return await spendings.find(self.tx, key)
+        return await answers.find(self.tx, scope, key)
 
-    async def keep_answer(
-        self,
-        *,
-        key: str,
-        member_id: UUID,
-        answered: Answered,
-        points: int,
-        order_id: str | None,
-        seq: int | None,
-        at: datetime,
-    ) -> None:
-        """The answer, for ever; `seq`: the entry that spent, None for a refusal."""
-        await spendings.add(
-            self.tx, key=key, member_id=member_id, answered=answered, points=points, order_id=order_id, seq=seq, at=at
-        )
+    async def keep_answer(self, scope: str, key: str, answered: Answered) -> None:
+        """The key is used up."""
+        await answers.add(self.tx, scope, key, answered)
+
+    async def forget_answers(self, before: datetime, limit: int) -> int:
+        """Bodies that are replayed no more."""
+        return await answers.forget(self.tx, before, limit)
 
     # Programme versions.
 
@@ -213,6 +227,14 @@ class PointsStore:
     async def read_account(self, member_id: UUID) -> Account | None:
         """An account as it stands, not locked."""
         return await accounts.read(self.tx, member_id)
+
+    async def hold(self, hold_id: UUID) -> tuple[UUID, Hold] | None:
+        """One hold and whose it is, not locked."""
+        return await holds.named(self.tx, hold_id)
+
+    async def holds_before(self, member_id: UUID, before: int, limit: int, *, only_open: bool = False) -> list[Hold]:
+        """A page of holds, the latest first."""
+        return await holds.page(self.tx, member_id, before, limit, only_open=only_open)
 
     async def read_books(self, member_id: UUID) -> tuple[list[Entry], dict[int, Lot]]:
         """A member's ledger from the first entry, and the lots it speaks of."""

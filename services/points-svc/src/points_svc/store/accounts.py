@@ -101,6 +101,8 @@ async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
         account.seq += ahead
         for entry in account.entries:
             entry.seq += ahead
+        for hold in account.holds.values():
+            hold.seq += ahead if hold.is_new else 0
         ahead = row.said - (account.said - len(account.statements))
         account.said += ahead
         account.statements = [replace(told, number=told.number + ahead) for told in account.statements]

@@ -14,6 +14,7 @@ TABLES = {
     "transfer": "member_id, seq",
     "consumption": "member_id, seq, place",
     "lot": "member_id, lot",
+    "hold": "member_id, seq",
     "purchase": "member_id, seq",
     "award": "award_id",
     "sign_ins": "member_id",

@@ -64,13 +64,13 @@ JOIN unnest(CAST(:ids AS uuid[]), CAST(:lots AS bigint[])) AS wanted(member_id, 
   ON l.member_id = wanted.member_id AND l.lot = wanted.lot
 """)
 
-# What paid spendings for these orders, the last spent first.
+# What was spent on these orders and out of which lots, the last spent first.
 PAYMENTS = text("""
-SELECT s.member_id, s.order_id, c.seq, c.place, c.lot, c.amount, c.returned
+SELECT t.member_id, t.order_id, c.seq, c.place, c.lot, c.amount, c.returned
 FROM unnest(CAST(:ids AS uuid[]), CAST(:orders AS text[])) AS wanted(member_id, order_id)
-JOIN spending s ON s.member_id = wanted.member_id AND s.order_id = wanted.order_id AND s.seq IS NOT NULL
-JOIN consumption c ON c.member_id = s.member_id AND c.seq = s.seq
-ORDER BY s.member_id, c.seq DESC, c.place DESC
+JOIN transfer t ON t.member_id = wanted.member_id AND t.order_id = wanted.order_id AND t.credit = 'redeemed'
+JOIN consumption c ON c.member_id = t.member_id AND c.seq = t.seq
+ORDER BY t.member_id, c.seq DESC, c.place DESC
 """)
 
 ADD_NO_EFFECTS = text("""

@@ -58,6 +58,13 @@ class Shelf:
                 raise Hold(f"programme version {version} is not loaded")
         return self._rules
 
+    async def known(self, tx: Transaction, version: int) -> Rules | None:
+        """One version, or None where it is not loaded: for what can do without."""
+        try:
+            return (await self.rules(tx, [version]))[version]
+        except Hold:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

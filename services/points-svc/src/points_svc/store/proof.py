@@ -22,30 +22,47 @@ GROUP BY account ORDER BY account
 
 MOVED = """
   SELECT member_id,
-    coalesce(sum(amount) FILTER (WHERE credit = 'available'), 0) - coalesce(sum(amount) FILTER (WHERE debit = 'available'), 0) AS posted,
+    coalesce(sum(amount) FILTER (WHERE credit IN ('available', 'held')), 0)
+      - coalesce(sum(amount) FILTER (WHERE debit IN ('available', 'held')), 0) AS posted,
+    coalesce(sum(amount) FILTER (WHERE credit = 'held'), 0) - coalesce(sum(amount) FILTER (WHERE debit = 'held'), 0) AS held,
     coalesce(sum(amount) FILTER (WHERE debit = 'debt'), 0) - coalesce(sum(amount) FILTER (WHERE credit = 'debt'), 0) AS debt,
     count(*) AS entries, max(seq) AS last
   FROM transfer GROUP BY member_id"""
 
 LOTS = """
   SELECT t.member_id, t.lot, sum(t.amount) AS points FROM transfer t WHERE t.lot IS NOT NULL GROUP BY t.member_id, t.lot
-  UNION ALL SELECT c.member_id, c.lot, -sum(c.amount) FROM consumption c GROUP BY c.member_id, c.lot"""
+  UNION ALL SELECT c.member_id, c.lot, -sum(c.amount) FROM consumption c
+    JOIN transfer t USING (member_id, seq) WHERE t.debit = 'available' GROUP BY c.member_id, c.lot"""
+
+# What each cause did to holds: reserved, spent or gave back.
+HOLDINGS = """
+  SELECT member_id, cause, coalesce(sum(amount) FILTER (WHERE credit = 'held'), 0) AS reserved,
+    coalesce(sum(amount) FILTER (WHERE debit = 'held' AND credit = 'redeemed'), 0) AS captured,
+    coalesce(sum(amount) FILTER (WHERE debit = 'held' AND credit = 'available'), 0) AS released
+  FROM transfer WHERE debit = 'held' OR credit = 'held' GROUP BY member_id, cause"""
 
 INVARIANTS = {
-    # I2: what is posted lies in lots, and while there is debt they hold only what is over by the member's clock.
+    # I2: what is posted lies in lots or is held, and while there is debt they hold only what is over by the member's clock.
     "I2": """
       SELECT count(*) FROM account a
       LEFT JOIN (SELECT member_id, sum(remaining) AS left FROM lot GROUP BY member_id) l USING (member_id)
       LEFT JOIN partition_day d USING (partition)
-      WHERE a.posted <> coalesce(l.left, 0)
+      WHERE a.posted - a.held <> coalesce(l.left, 0)
          OR (a.debt > 0 AND EXISTS (SELECT FROM lot o WHERE o.member_id = a.member_id AND o.remaining > 0
                                       AND o.expires_at > greatest(a.reached, d.as_of)))""",
-    # I3: nothing is held, for there are no holds yet.
-    "I3": "SELECT count(*) FROM account WHERE held <> 0",
+    # I3: what an account holds is the sum of its open holds, and each holds what its entry took from lots.
+    "I3": """
+      SELECT (SELECT count(*) FROM account a
+              FULL JOIN (SELECT member_id, sum(points) AS points FROM hold WHERE state = 'held' GROUP BY member_id) h USING (member_id)
+              WHERE coalesce(a.held, -1) <> coalesce(h.points, 0))
+           + (SELECT count(*) FROM hold h
+              LEFT JOIN (SELECT member_id, seq, sum(amount) AS points FROM consumption GROUP BY member_id, seq) c USING (member_id, seq)
+              WHERE h.points <> coalesce(c.points, 0))""",
     # I4: an account is the sum of its entries.
     "I4": f"""
       SELECT count(*) FROM account a FULL JOIN ({MOVED}) m USING (member_id)
-      WHERE coalesce(a.posted, -1) <> coalesce(m.posted, 0) OR coalesce(a.debt, -1) <> coalesce(m.debt, 0)""",
+      WHERE coalesce(a.posted, -1) <> coalesce(m.posted, 0) OR coalesce(a.held, -1) <> coalesce(m.held, 0)
+         OR coalesce(a.debt, -1) <> coalesce(m.debt, 0)""",
     # I5: nothing is negative, and debt comes only from points taken back.
     "I5": """
       SELECT (SELECT count(*) FROM transfer WHERE debit = 'debt'
@@ -72,16 +89,29 @@ INVARIANTS = {
     "I8": f"""
       SELECT count(*) FROM account a LEFT JOIN ({MOVED}) m USING (member_id)
       WHERE a.seq <> coalesce(m.entries, 0) OR a.seq <> coalesce(m.last, 0)""",
+    # I12: a hold reserves once and ends once, and what it reserved is spent or given back, all of it.
+    "I12": f"""
+      WITH holdings AS ({HOLDINGS}), made AS (
+        SELECT h.*, t.cause AS made_by FROM hold h LEFT JOIN transfer t ON t.member_id = h.member_id AND t.seq = h.seq)
+      SELECT (SELECT count(*) FROM made m
+              LEFT JOIN holdings r ON r.member_id = m.member_id AND r.cause = m.made_by
+              LEFT JOIN holdings e ON e.member_id = m.member_id AND e.cause = m.ended_by
+              WHERE coalesce(r.reserved, 0) <> m.points OR coalesce(e.captured, 0) <> m.captured
+                 OR coalesce(e.released, 0) <> (CASE m.state WHEN 'held' THEN 0 ELSE m.points - m.captured END))
+           + (SELECT count(*) FROM holdings g WHERE (g.reserved > 0)::int <>
+                (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.made_by = g.cause))
+           + (SELECT count(*) FROM holdings g WHERE (g.captured + g.released > 0)::int <>
+                (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.ended_by = g.cause))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN
         (SELECT member_id, lot, sum(points) AS points FROM ({LOTS}) AS moved GROUP BY member_id, lot) m USING (member_id, lot)
       WHERE coalesce(l.remaining, -1) <> coalesce(m.points, 0)""",
-    # What was taken from available adds up lot by lot.
+    # What was taken from available, or spent, adds up lot by lot.
     "consumption": """
       SELECT count(*) FROM transfer t
       LEFT JOIN (SELECT member_id, seq, sum(amount) AS amount FROM consumption GROUP BY member_id, seq) c USING (member_id, seq)
-      WHERE (t.debit = 'available') <> (c.amount IS NOT NULL) OR coalesce(c.amount, t.amount) <> t.amount""",
+      WHERE (t.debit = 'available' OR t.credit = 'redeemed') <> (c.amount IS NOT NULL) OR coalesce(c.amount, t.amount) <> t.amount""",
     # The ladder on the account says what its lots say.
     "ladder": """
       SELECT count(*) FROM (

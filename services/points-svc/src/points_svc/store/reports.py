@@ -19,7 +19,7 @@ HOLD_STILL = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 BALANCES = text("""
 SELECT a.member_id, a.earned_net, a.posted, a.debt, a.held,
-       CASE WHEN a.debt > 0 THEN 0 ELSE greatest(0, coalesce(spendable.points, 0) - a.held) END AS available
+       CASE WHEN a.debt > 0 THEN 0 ELSE coalesce(spendable.points, 0) END AS available
 FROM account a
 LEFT JOIN LATERAL (
   SELECT sum(l.remaining) AS points FROM lot l
@@ -46,7 +46,7 @@ FROM transfer
 """)
 
 STANDING = text("""
-SELECT coalesce(sum(posted), 0) AS outstanding, coalesce(sum(debt), 0) AS debt, count(*) AS members,
+SELECT coalesce(sum(posted), 0) AS outstanding, coalesce(sum(held), 0) AS held, coalesce(sum(debt), 0) AS debt, count(*) AS members,
        count(*) FILTER (WHERE debt > 0) AS members_in_debt
 FROM account
 """)

@@ -1,0 +1,34 @@
+"""Holds whose time is over give their points back. The one thing not to break: accounts are locked in ascending order, so many at a time;
+and a hold past its end is refused to everybody, whether or not this has run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from points_svc import events
+from points_svc.domain import holds, ledger
+from points_svc.domain.account import Account
+from points_svc.store import PointsStore
+
+HOLDS_PER_TRANSACTION = 1_000
+
+
+async def expire_holds(now: datetime, store: PointsStore, limit: int = HOLDS_PER_TRANSACTION) -> int:
+    """The members of the `limit` holds that have been over for longest; how many holds ended. 0: none is due."""
+    accounts = await store.lock_due_holds(now, limit)
+    await store.read_due_holds(accounts, now)
+    ended = sum(expire_due(account, now) for account in accounts)
+    if ended:
+        await store.save(accounts)
+        store.say(events.statements_of(accounts))
+    return ended
+
+
+def expire_due(account: Account, now: datetime) -> int:
+    """Every hold of an account whose time is over, each a cause of its own; how many."""
+    due = holds.due(account, now)
+    for hold in due:
+        ledger.open_page(account, f"expiry {hold.hold_id}", now)
+        holds.expire(account, hold, now)
+        ledger.close_page(account)
+    return len(due)
