@@ -23,8 +23,10 @@ from laurel_kit.hearing import Span
 T = TypeVar("T")
 
 # A caller over HTTP rather hears "busy" than waits for a connection; the consume loop may wait longer.
-POOL_WAIT_SECONDS = 0.25
+POOL_WAIT_SECONDS = 0.2
 POOL_WAIT_PATIENT_SECONDS = 5.0
+# Who would stand behind more callers than the connections serve in that time hears it at once.
+WAITING_PER_CONNECTION_MAX = 16
 # Prepared statements kept per connection: more than all statements of one service.
 PREPARED_STATEMENTS_MAX = 500
 CONNECT_SECONDS_MAX = 5.0
@@ -200,6 +202,31 @@ class Transaction:
         return Said(f"{dead.topic}.dead-letter", 0, dead.key, "laurel.record.set-aside.v1", event_id, None, more, body)
 
 
+class _Places(asyncio.Semaphore):
+    """The places in a pool. The queue for them is bounded in time and in length."""
+
+    def __init__(self, places: int) -> None:
+        super().__init__(places)
+        self._waiting = 0
+        self._waiting_max = places * WAITING_PER_CONNECTION_MAX
+
+    async def take(self, wait_seconds: float) -> None:
+        """One place. Raises PoolBusy."""
+        if not self.locked():
+            await self.acquire()
+            return
+        if wait_seconds <= POOL_WAIT_SECONDS and self._waiting >= self._waiting_max:
+            raise PoolBusy(f"{self._waiting} wait for a database connection already")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(wait_seconds):
+                await self.acquire()
+        except TimeoutError:
+            raise PoolBusy(f"no database connection within {wait_seconds} s") from None
+        finally:
+            self._waiting -= 1
+
+
 class Database:
     """The service's database: `pool_size` connections for transactions, and as many, read-only, for reading. `woken` is set whenever a
     commit has put something into the outbox."""
@@ -209,8 +236,8 @@ class Database:
         self.application_name = application_name
         self.woken = asyncio.Event()
         self.on_marks: list[Callable[[Iterable[tuple[str, int, int]]], None]] = []
-        self._free = asyncio.Semaphore(pool_size)
-        self._free_reading = asyncio.Semaphore(pool_size)
+        self._free = _Places(pool_size)
+        self._free_reading = _Places(pool_size)
         self.engine: AsyncEngine = self._engine(pool_size, {})
         # Every statement for itself: one round trip instead of three. Nothing is open when a connection comes back to the pool.
         self._reading_engine: AsyncEngine = self._engine(
@@ -277,16 +304,9 @@ class Database:
 
     @asynccontextmanager
     async def _connection(
-        self, engine: AsyncEngine, free: asyncio.Semaphore, pool_wait_seconds: float
+        self, engine: AsyncEngine, free: _Places, pool_wait_seconds: float
     ) -> AsyncIterator[AsyncConnection]:
-        try:
-            if free.locked():
-                async with asyncio.timeout(pool_wait_seconds):
-                    await free.acquire()
-            else:
-                await free.acquire()
-        except TimeoutError:
-            raise PoolBusy(f"no database connection within {pool_wait_seconds} s") from None
+        await free.take(pool_wait_seconds)
         try:
             async with engine.connect() as connection:
                 yield connection
