@@ -65,6 +65,17 @@ async def test_ndjson_is_taken_line_by_line(world: World, http: httpx.AsyncClien
     assert outcomes == [(0, "accepted", None), (1, "refused", "undecodable"), (2, "accepted", None)]
 
 
+async def test_two_reports_on_one_line_are_no_line_and_move_no_outcome_to_another(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    first, second, third = (json.dumps(world.sign_in(number)) for number in "123")
+    answer = await http.post(
+        "/v1/activities", content=f"{first}{second}\n{third}", headers={"content-type": "application/x-ndjson"}
+    )
+    outcomes = [(o["index"], o["outcome"], o.get("reason")) for o in answer.json()["outcomes"]]
+    assert outcomes == [(0, "refused", "undecodable"), (1, "accepted", None)]
+
+
 @pytest.mark.parametrize(
     ("body", "code", "kind"),
     [

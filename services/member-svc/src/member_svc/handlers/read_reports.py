@@ -111,13 +111,14 @@ def _read_one_by_one(body: bytes) -> Read:
 
 
 def _read_lines(body: bytes) -> Read:
+    lines = [line for line in body.split(b"\n") if line.strip()]
     try:
         envelopes: list[Envelope] = _envelope.decode_lines(body)
-        plain = envelopes_are_plain(body, envelopes)
+        # The decoder takes two documents on one line for two; then every later outcome would have the place of another line.
+        plain = len(envelopes) == len(lines) and envelopes_are_plain(body, envelopes)
     except _UNREADABLE:
         plain = False
     if not plain:
-        lines = [line for line in body.split(b"\n") if line.strip()]
         _check_count(len(lines))
         read = read_each(lines)
         if not read.reports and all(outcome.reason == outcomes.UNDECODABLE for outcome in read.refused):
