@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Iterable
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from laurel_kit.problems import problem_response
+from laurel_kit.failures import Verdict, verdict_of
+from laurel_kit.problems import RETRY_AFTER_SECONDS, problem_response
 
 log = structlog.get_logger(__name__)
 
@@ -46,14 +48,19 @@ class RequestIds:
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception:
+        except Exception as error:
             log.exception("a request failed", path=scope["path"])
             if answering:
                 raise
-            unknown = problem_response(
-                500, "internal", "Something went wrong here", "The log has it under the request id."
-            )
-            await unknown(scope, receive, send_with_id)
+            await _problem_of(error)(scope, receive, send_with_id)
+
+
+def _problem_of(error: Exception) -> Response:
+    """What a caller hears of an error that no route has expected: that a part we need is away, or nothing but the request id."""
+    if verdict_of(error) in (Verdict.INFRASTRUCTURE, Verdict.CONTENTION):
+        again = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return problem_response(503, "unavailable", "The database did not answer", "Try again.", headers=again)
+    return problem_response(500, "internal", "Something went wrong here", "The log has it under the request id.")
 
 
 class BodyKind:
