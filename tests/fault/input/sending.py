@@ -21,6 +21,7 @@ from tests.support.shop import Shop
 PRODUCE_BYTES_MAX = 32 * 2**20  # the client lets everything through: what is too large is for the broker to say
 ANSWER_SECONDS = 30.0
 SETTLE_SECONDS = 120.0
+SETTLE_SECONDS_EACH = 0.005  # 200 a second, through the whole chain, on a machine that does other things too
 CHANNELS = "channel-activities"
 
 Place = tuple[int, int]  # partition and offset
@@ -136,10 +137,10 @@ def waiting(shop: Shop) -> str:
     return "\n".join(bytes(row["report"]).decode() for row in ask(shop, "SELECT report FROM waiting"))
 
 
-def settle(shop: Shop) -> None:
+def settle(shop: Shop, reports: int = 0) -> None:
     """Until everything has been read by everybody. Fails when a lane has stopped."""
     shop.rested = False
-    shop.settle(SETTLE_SECONDS)
+    shop.settle(SETTLE_SECONDS + reports * SETTLE_SECONDS_EACH)
 
 
 def ask(shop: Shop, statement: str, *values: Any, service: str = "member-svc") -> list[Any]:

@@ -92,7 +92,7 @@ def test_on_the_topic_one_bad_in_a_hundred_costs_no_good_one(shop: Shop, reports
         for item in mixed.items
     ]
     places = produce(shop.stack.kafka_bootstrap, CHANNELS, records)
-    settle(shop)
+    settle(shop, reports)
     letters, taken = set_aside(shop), {source for source, _ in accepted(shop, "")}
     waits, wrong = waiting(shop), []
     for item, place in zip(mixed.items, places, strict=True):
@@ -123,7 +123,7 @@ def test_over_http_one_bad_line_in_a_hundred_costs_no_good_one(shop: Shop, repor
                 kind = item.kind if isinstance(item, Bad) else None
                 wrong.append((kind.number if kind else 0, kind.words if kind else "a good one", str(seen)))
         assert next(answers, None) is None
-    settle(shop)
+    settle(shop, reports)
     _conclude(shop, "over HTTP", mixed, wrong, seed, began)
 
 
