@@ -12,11 +12,13 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from laurel_cli.stack import Stack, StackError, broker, throwaway_stack
 from laurel_cli.stack.report import report
 from laurel_cli.stack.topics import Topic, ensure_topics
+from laurel_kit.kafka import Kafka, broker_answers
 from tests.integration.stack.test_kafka import read, write
 
 RECORDS = 2_000
@@ -77,6 +79,19 @@ async def test_one_node_may_die_and_what_was_said_before_and_meanwhile_is_there(
     stack.start_kafka(node)
     stack.await_copies()
     assert set(stack.pids()) == NODES
+
+
+async def test_a_node_without_a_majority_is_no_broker_for_the_watchdog(stack: Stack) -> None:
+    """T-K03: it takes connections and answers nothing; a reader that took it for Kafka would end itself every minute."""
+    partitions = [TopicPartition("activities", number) for number in range(16)]
+    kafka = Kafka(stack.kafka_bootstrap)
+    assert await broker_answers(kafka, partitions)
+    stack.kill_kafka(1)
+    stack.kill_kafka(2)
+    assert not await broker_answers(kafka, partitions)
+    stack.start_kafka()
+    stack.await_copies()
+    assert await broker_answers(kafka, partitions)
 
 
 async def test_down_and_up_again_lose_nothing_and_another_number_is_refused(stack: Stack) -> None:

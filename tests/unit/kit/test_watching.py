@@ -79,10 +79,26 @@ async def test_a_broker_that_is_away_is_waited_for(reader: Reader[None]) -> None
     assert time.monotonic() - lane.moved_at < 5
 
 
+async def test_after_an_outage_our_client_has_its_minute_from_when_the_broker_is_back(
+    reader: Reader[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-K03: what would break it is a minute that passed while nobody could answer: every reader would end at the return."""
+    watchdog = Watchdog(reader)
+    watchdog.answered_at = time.monotonic() - 5 * STUCK_SECONDS_MAX
+    await watchdog.check_broker()  # nobody listens on port 1
+
+    async def answers(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr("laurel_kit.watching.broker_answers", answers)
+    await watchdog.check_broker()
+    assert time.monotonic() - watchdog.answered_at < 5
+
+
 async def test_a_broker_that_is_there_but_does_not_answer_our_client_means_a_new_process(
     reader: Reader[None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def answers(_: object) -> bool:
+    async def answers(*_: object) -> bool:
         return True
 
     monkeypatch.setattr("laurel_kit.watching.broker_answers", answers)

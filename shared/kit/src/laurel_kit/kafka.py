@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
@@ -174,8 +174,26 @@ def _check_partitions(counts: Mapping[str, int], partitions: int | None, holes_a
             raise WrongPartitions(f"{topic} has {count} partitions, and not {partitions}")
 
 
-async def broker_answers(kafka: Kafka) -> bool:
-    """Whether any bootstrap server takes a connection. Asked beside our clients, when they get no answer."""
+async def broker_answers(kafka: Kafka, partitions: Collection[TopicPartition]) -> bool:
+    """Whether a new client is told the ends of these partitions. Asked beside our own client, when that gets no answer. A port that takes
+    connections is not enough: brokers that have lost their majority do so too."""
+    if not await _takes_connections(kafka):
+        return False
+    asking = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, client_id=f"{kafka.client_id}-probe")
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await asking.start()
+            if partitions:
+                await asking.end_offsets(list(partitions))
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        await bounded_stop(asking)
+    return True
+
+
+async def _takes_connections(kafka: Kafka) -> bool:
+    """Whether any bootstrap server takes a connection."""
     for address in kafka.bootstrap_servers.split(","):
         host, _, port = address.strip().rpartition(":")
         try:

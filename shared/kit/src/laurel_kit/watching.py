@@ -131,13 +131,15 @@ class Watchdog:
             raise Stuck(f"Kafka has not been polled for {now - self._reader.polled_at:.0f} s")
 
     async def check_broker(self) -> None:
-        """Our client gets no answer. If the broker is away, we wait; if it is there, our client is broken."""
+        """Our client gets no answer. If the broker is away, we wait, and our client has its minute from when it is back; if the broker is
+        there for others, our client is broken."""
         now = time.monotonic()
         for lane in self._reader.lanes.values():
             lane.moved_at = now
-        if now - self.answered_at < STUCK_SECONDS_MAX:
-            return
-        if await broker_answers(self._reader.kafka):
+        consumer = self._reader.consumer
+        if not await broker_answers(self._reader.kafka, consumer.assignment() if consumer is not None else ()):
+            self.answered_at = now
+        elif now - self.answered_at > STUCK_SECONDS_MAX:
             raise Stuck(f"the broker is there, but our client has had no answer for {now - self.answered_at:.0f} s")
 
     def _lag(self, lane: Lane) -> int:
