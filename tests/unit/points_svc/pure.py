@@ -14,7 +14,7 @@ from laurel_contracts.activities import (
 )
 from laurel_contracts.decisions import MemberFrozen, MemberRegistered
 from points_svc.domain import earning, expiry, holds, ledger, rating, refunds, replay, spending, standings
-from points_svc.domain.account import AVAILABLE, DEBT, HELD, Account, Dated, Day, Hold, Payment
+from points_svc.domain.account import AVAILABLE, DEBT, HELD, SPENT, Account, Dated, Day, Hold, Payment
 from points_svc.domain.calendar import local_day
 from points_svc.domain.rules import Rules, rules_of
 from tests.unit.points_svc.script import Activity, DayEnd, Fact, Outcome, Script, Spend, Step
@@ -113,7 +113,7 @@ def play(script: Script) -> Play:
 def remember_payment(account: Account, hold: Hold) -> None:
     """What the store reads from the books when an order is refunded: which lots paid for it, the last spent first."""
     if hold.order_id is not None:
-        entry = account.entries[-1]
+        entry = next(entry for entry in reversed(account.entries) if entry.kind == SPENT)
         paid = [Payment(entry.seq, n, lot, points, 0) for n, (lot, points) in enumerate(entry.consumed, 1)]
         account.payments[hold.order_id] = paid[::-1] + account.payments.get(hold.order_id, [])
 

@@ -58,7 +58,7 @@ def _document(asked: Keyed, wanted: Wanted, account: Account, hold: Hold, now: d
         "posted": account.posted,
         "available": spending.worth_at(account, now).available,
         "debt": account.debt,
-        "entry": account.entries[-1].seq,
+        "entry": hold.seq + 1,
         "hold_id": hold.hold_id,
         "lots": [
             {"lot": lot, "points": points, "expires_at": account.lots[lot].expires_at} for lot, points in hold.parts
