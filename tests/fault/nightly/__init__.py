@@ -1,0 +1,1 @@
+"""Faults at the size of a night, on the whole stack."""
