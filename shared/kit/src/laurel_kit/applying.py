@@ -4,9 +4,9 @@ not to break: a transaction takes exactly [cursor, next) of each partition, comp
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from laurel_kit import crash, negative_control, sql
 from laurel_kit.decoding import Decoding, Unreadable, number_of
@@ -26,6 +26,15 @@ BEHIND = "behind_a_dead_letter"
 # More than 5 % of 1000 is no poison but a defect, ours or the sayer's: the lane stops. Kept small enough to look at one by one.
 DEAD_LETTERS_MAX = 50
 DEAD_LETTERS_WINDOW_RECORDS = 1_000
+
+
+@runtime_checkable
+class LocksFirst(Protocol):
+    """A store that locks what several handlers of one transaction will lock, all at once and in its one order; else the second handler's
+    locks could lie below the first one's, and somebody who takes both at once would meet them crosswise."""
+
+    async def lock_first(self, keys: Collection[bytes]) -> None:
+        """Lock what is there of these keys."""
 
 
 @dataclass(slots=True)
@@ -101,6 +110,8 @@ class Applier(Generic[S]):
         """The handlers, in the order of LISTENS_TO, each with all records of its topic; with none where all of them were set aside, so
         that a handler may still say how far the lane has come."""
         store = self.open_store(tx)
+        if isinstance(store, LocksFirst) and sum(map(bool, heard.values())) > 1:
+            await store.lock_first({one.key for batch in heard.values() for one in batch if one.key is not None})
         taken = {span.topic for span in tx.spans}
         for hearing in self.listens_to:
             batch = heard.get(hearing.topic, ())

@@ -83,6 +83,10 @@ class PointsStore:
         """Open and lock the accounts of these members, in ascending order."""
         return await accounts.lock(self.tx, partition_of, days) if partition_of else {}
 
+    async def lock_first(self, keys: Collection[bytes]) -> None:
+        """Lock the accounts that are there of members of whom several topics speak in this transaction, all in one ascending order."""
+        await accounts.lock_first(self.tx, sorted(keys))
+
     async def lock_one(self, member_id: UUID) -> Account | None:
         """One account that is there, locked."""
         if negative_control.on(negative_control.READ_THEN_WRITE):

@@ -3,7 +3,7 @@ statement after the one that locks the account."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,11 @@ SELECT member_id, partition, posted, held, debt, earned_net, seq, said, activity
        CAST(pending AS text) AS pending
 FROM account WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE
 """)
+
+# The same rows in the same order, and nothing of them.
+LOCK_FIRST = text(
+    "SELECT FROM account WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE"
+)
 
 READ = text(LOCK.text.replace("ORDER BY member_id FOR NO KEY UPDATE", ""))
 
@@ -106,6 +111,11 @@ async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
         ahead = row.said - (account.said - len(account.statements))
         account.said += ahead
         account.statements = [replace(told, number=told.number + ahead) for told in account.statements]
+
+
+async def lock_first(tx: Transaction, keys: Sequence[bytes]) -> None:
+    """Lock the accounts that are there; who is not there yet is nobody else's either."""
+    await tx.run(LOCK_FIRST, ids=[UUID(bytes=key) for key in keys])
 
 
 def from_rows(rows: Iterable[Any], days: Mapping[int, Day]) -> list[Account]:
