@@ -118,7 +118,7 @@ def is_passing(answer: httpx.Response) -> bool:
 
 @asynccontextmanager
 async def open_bank(
-    url: str, *, members: int = 20, pool_size: int = 8, through: str | None = None
+    url: str, *, members: int = 20, pool_size: int = 8, through: str | None = None, clock_offset_seconds: float = 0.0
 ) -> AsyncIterator[Bank]:
     """`url`: an empty database. `through`: the address the service itself uses, where it is another one (a proxy)."""
     await upgrade(url, migrations())
@@ -128,7 +128,9 @@ async def open_bank(
     database = Database(through or url, application_name="points-svc", pool_size=pool_size)
     metrics = PointsMetrics(CollectorRegistry())
     app = create_app(
-        "points-svc", database=database, routers=routers(database, books.shelf, BusinessClock(0.0), metrics)
+        "points-svc",
+        database=database,
+        routers=routers(database, books.shelf, BusinessClock(clock_offset_seconds), metrics),
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     try:
