@@ -58,6 +58,10 @@ fault: setup ## The fault catalogue at the size of every change, one report at i
 	@$(BIN)/python -m tests.fault $(T) $(ARGS)
 fault-nightly: setup ## The fault catalogue at the size of every night: hours (T=path narrows it)
 	@$(BIN)/python -m tests.fault --nightly $(T) $(ARGS)
+bench: setup ## What it costs beside its own floor and beside the usual way; 8 minutes, an idle machine (ARGS="--only floor ours2")
+	@$(BIN)/python -m tests.bench --json .proof/bench.json --chart docs/images/bench.svg $(ARGS)
+bench-growth: setup ## The same ledger with 10 million entries before, against empty (long)
+	@$(BIN)/python -m tests.bench --only floor ours1 growth --growth 10M --rounds 3 --json .proof/bench-growth.json $(ARGS)
 bench-chain: setup ## What the whole chain costs per event, by process (ARGS="--baskets 50000")
 	@$(BIN)/python -m tests.bench.whole_chain $(ARGS)
 ci: ## What CI runs
@@ -79,4 +83,4 @@ lock: setup ## Compile the hashed requirement files anew (no index address ends 
 	  --no-annotate --no-header --quiet --extra demo $(addprefix --no-emit-package ,$(DISTRIBUTIONS)) \
 	  requirements/dev.in $(addsuffix /pyproject.toml,$(PACKAGES)) -o requirements/dev.txt
 
-.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof fault fault-nightly bench-chain ci setup lock
+.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof fault fault-nightly bench bench-growth bench-chain ci setup lock

@@ -130,7 +130,9 @@ async def _run(stage: Stage, service: str, database: str, *, workers: int, recor
                 if until.passed():
                     raise TimeoutError(f"{service} has come to {reached} of {records} records")
                 await asyncio.sleep(LOOK_SECONDS)
-            while await looking.fetchval(UNSAID) and not until.passed():
+            for _ in range(int(RUN_SECONDS_MAX / LOOK_SECONDS)):
+                if not await looking.fetchval(UNSAID):
+                    break
                 await asyncio.sleep(LOOK_SECONDS)
             seconds, spent = time.perf_counter() - began, cpu.spent()
             sql = (

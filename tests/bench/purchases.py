@@ -28,7 +28,6 @@ SAID_AGAIN = 500  # records of one partition, sent again in one piece
 BATCH_BYTES = 900_000
 NAMESPACE = uuid.UUID(int=7)
 TYPE = TYPE_OF[PurchaseRecorded]
-IN_FLIGHT = 64
 
 
 class Message(msgspec.Struct, gc=False):
@@ -138,7 +137,7 @@ def spoilt(messages: Sequence[Message]) -> list[Message]:
 async def lay(bootstrap: str, topic: str, messages: Iterable[Message]) -> dict[int, int]:
     """Produce everything, in order per partition; the end offset of each partition."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", compression_type="lz4", max_request_size=1 << 20
+        bootstrap_servers=bootstrap, acks="all", compression_type="lz4", max_batch_size=BATCH_BYTES
     )
     await producer.start()
     try:
