@@ -3,7 +3,7 @@ anything; it locks, reads, and writes what was decided, whole batches at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -40,6 +40,10 @@ class CampaignStore:
             await self._tx.run(statements.MEMBERS_ADD, ids=new, partitions=[partitions[member_id] for member_id in new])
             members |= await self._lock(new)
         return members
+
+    async def lock_first(self, keys: Collection[bytes]) -> None:
+        """Lock the members that are there of whom both topics speak in this transaction, all in one ascending order."""
+        await self._tx.run(statements.MEMBERS_LOCK, ids=[UUID(bytes=key) for key in keys])
 
     async def _lock(self, ids: Sequence[UUID]) -> dict[UUID, Member]:
         if not ids:
