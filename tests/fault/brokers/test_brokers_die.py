@@ -14,7 +14,7 @@ import pytest
 from laurel_cli.services import SERVICE_NAMES
 from tests.fault.brokers.feeding import Feed, story
 from tests.fault.brokers.judging import conclude, judged
-from tests.fault.brokers.looking import Stalls, coordinator_of, seconds_until_all_have_moved
+from tests.fault.brokers.looking import Watch, coordinator_of
 from tests.fault.report import seed_of
 from tests.support.shop import Deadline, Shop, open_shop, reference
 
@@ -36,7 +36,7 @@ def test_no_client_sees_it_when_one_of_three_brokers_is_killed_at_a_time(events:
     seed = seed_of("T-K02", 42)
     began = time.monotonic()
     told = story(events, seed)
-    with open_shop(reference(), partitions=4, brokers=3) as shop, Stalls(shop) as stalls:
+    with open_shop(reference(), partitions=4, brokers=3) as shop, Watch(shop) as watch:
         with Feed(shop, told, per_second=events / (kills * STRIKE_SECONDS)) as feed:
             under_load = 0
             resumed: list[float] = []
@@ -44,17 +44,16 @@ def test_no_client_sees_it_when_one_of_three_brokers_is_killed_at_a_time(events:
                 node = kill % 3 + 1
                 under_load += feed.running
                 shop.stack.kill_kafka(node)
-                resumed += seconds_until_all_have_moved(shop, STALL_SECONDS_MAX).values() if feed.running else []
+                resumed += watch.seconds_until_all_have_moved(STALL_SECONDS_MAX).values()
                 shop.stack.start_kafka(node)
                 shop.stack.await_copies()
             feed.hurry()
         judgement = judged(shop, told)
-    stalls.check()
     measured = (
         f"{kills} kills of one node of three, {under_load} under load, 0 errors at a client (slowest answer"
-        f" {feed.slowest_seconds:.1f} s), all readers moving again after at most {max(resumed):.1f} s, {_said(stalls)}"
+        f" {feed.slowest_seconds:.1f} s), all readers moving again after at most {max(resumed):.1f} s, {watch.figure}"
     )
-    held = under_load == kills and max(stalls.longest.values()) <= STALL_SECONDS_MAX
+    held = under_load == kills and watch.longest_unread <= STALL_SECONDS_MAX
     conclude(
         "T-K02", judgement, measured, "000; no produce error reaches a client",
         held=held, seed=seed, seconds=time.monotonic() - began,
@@ -73,7 +72,7 @@ def test_no_reader_is_stuck_when_its_group_coordinator_is_killed(events: int, ki
     seed = seed_of("T-K04", 42)
     began = time.monotonic()
     told = story(events, seed)
-    with open_shop(reference(), partitions=4, brokers=3) as shop, Stalls(shop) as stalls:
+    with open_shop(reference(), partitions=4, brokers=3) as shop, Watch(shop) as watch:
         with Feed(shop, told, per_second=events / (kills * STRIKE_SECONDS)) as feed:
             under_load = 0
             failovers: list[float] = []
@@ -82,12 +81,11 @@ def test_no_reader_is_stuck_when_its_group_coordinator_is_killed(events: int, ki
                 failovers.append(_coordinator_fails_over(shop, SERVICE_NAMES[kill % len(SERVICE_NAMES)]))
             feed.hurry()
         judgement = judged(shop, told)
-    stalls.check()
     measured = (
         f"{kills} group coordinators killed, {under_load} under load, a new one after at most {max(failovers):.1f} s,"
-        f" {_said(stalls)}"
+        f" {watch.figure}"
     )
-    held = under_load == kills and max(stalls.longest.values()) <= STALL_SECONDS_MAX
+    held = under_load == kills and watch.longest_unread <= STALL_SECONDS_MAX
     conclude(
         "T-K04", judgement, measured, f"000; no consumer stuck > {STALL_SECONDS_MAX:.0f} s",
         held=held, seed=seed, seconds=time.monotonic() - began,
@@ -107,8 +105,3 @@ def _coordinator_fails_over(shop: Shop, group: str) -> float:
     shop.stack.start_kafka(node)
     shop.stack.await_copies()
     return failed_over
-
-
-def _said(stalls: Stalls) -> str:
-    longest = ", ".join(f"{name} {seconds:.1f}" for name, seconds in stalls.longest.items())
-    return f"longest standstill with work to do, in seconds: {longest}; restarted {sum(stalls.restarted.values())}"
