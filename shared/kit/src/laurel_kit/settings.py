@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 PORT_MAX = 65_535
 PARTITIONS_DEFAULT = 16
 PARTITIONS_MAX = 1_024
@@ -25,6 +28,18 @@ def require(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise SettingsError(f"{name} is not set")
     return value
+
+
+def database_address(env: Mapping[str, str], name: str) -> str:
+    """A PostgreSQL address. What cannot be read is not quoted: a password stands in it."""
+    text = require(env, name)
+    try:
+        readable = make_url(text).get_backend_name() == "postgresql"
+    except (ArgumentError, ValueError):
+        readable = False
+    if not readable:
+        raise SettingsError(f"{name} is not of the form postgresql://user:password@host:port/database")
+    return text
 
 
 def integer(
@@ -81,7 +96,7 @@ class KitSettings:
         """From the environment. Raises SettingsError."""
         return cls(
             service_port=integer(env, "LAUREL_SERVICE_PORT", low=1, high=PORT_MAX),
-            database_url=require(env, "LAUREL_DATABASE_URL"),
+            database_url=database_address(env, "LAUREL_DATABASE_URL"),
             kafka_bootstrap=require(env, "KAFKA_BOOTSTRAP_SERVERS"),
             clock_offset_seconds=seconds(env, "LAUREL_CLOCK_OFFSET_SECONDS", 0.0, low=-math.inf),
             days=cast(Literal["clock", "command"], one_of(env, "LAUREL_DAYS", ("clock", "command"), "clock")),
