@@ -222,7 +222,7 @@ BROKEN = [
 
 def test_an_address_or_a_head_that_is_no_request_is_refused(shop: Shop) -> None:
     """T-H06, T-H12: traversal, case, slashes, splitting, smuggling: broken by a redirect, by a route that is found under another name,
-    or by an answer that repeats what the caller sent. There are no webhook addresses yet, so there is nothing that could be made to call out."""
+    or by an answer that repeats what the caller sent. There are no webhook addresses yet, so nothing can be made to call out."""
     wrong = []
     for service in ("member-svc", "points-svc", "tier-svc", "campaign-svc"):
         for target in TARGETS:
