@@ -116,3 +116,43 @@ def test_10_000_facts_told_by_the_till_and_the_web_earn_10_000_times() -> None:
     record("T-K16", figure, "10,000 earns, 100 % of conflicts told", held, seed, time.monotonic() - began)
     assert problems[:5] == []
     assert len(earned) == facts
+
+
+def storm(facts: int, tellings: int) -> None:
+    """New facts alone, for the pace; then as many times as many deliveries of other facts, shuffled."""
+    began = time.monotonic()
+    seed = seed_of("T-K15", 15)
+    calm, wild = Plan(f"k15-calm-{seed}", members=2_000), Plan(f"k15-wild-{seed}", members=2_000)
+    with open_shop(reference(campaigns=False), partitions=4) as shop:
+        paces = {}
+        for name, told in (
+            ("new", pairs(calm, facts, seed, tellings=1)),
+            ("storm", pairs(wild, facts, seed, tellings)),
+        ):
+            started = time.monotonic()
+            counts = told_by_several(shop, told)
+            shop.settle()
+            paces[name] = len(told) / (time.monotonic() - started)
+        ids = [one for one in ids_that_count(shop) if wild.of(one).fact < facts]
+        problems = wild.problems((wild.report(fact)["id"] for fact in range(facts)), ids)
+        earned = asyncio.run(rows(shop.stack.database_url("points-svc"), EARNED))
+        problems += earnings_differ(wild, ids, [row for row in earned if row["order_id"].startswith(wild.key)])
+        problems += [name for name, broken in shop.trial_balance()["invariants"].items() if broken]
+    problems += [] if dict(counts) == {"accepted": facts, "duplicate": facts * (tellings - 1)} else [f"{counts}"]
+    ratio = paces["storm"] / paces["new"]
+    figure = (
+        f"{facts * tellings:,} deliveries of {facts:,} facts: {len(ids):,} counted, {len(problems)} problems;"
+        f" {paces['storm']:,.0f} deliveries/s, new ones alone {paces['new']:,.0f}/s: {ratio:.1f} ×"
+    )
+    held = not problems and ratio >= 2.0
+    record("T-K15", figure, "000; ≥ 2 × the pace of new ones", held, seed, time.monotonic() - began)
+    assert problems[:5] == []
+    assert ratio >= 2.0
+
+
+@pytest.mark.nightly
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_million_deliveries_of_100_000_facts_count_100_000_times() -> None:
+    """T-K15: every fact ten times, shuffled, through four connections."""
+    storm(100_000, tellings=10)

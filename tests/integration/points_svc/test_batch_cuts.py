@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from laurel_kit.hearing import RawRecord
+from tests.fault.report import record
 from tests.integration.points_svc.books import Books, activated, cuts
 from tests.integration.points_svc.histories import History, make
 from tests.unit.points_svc.script import programme
@@ -31,8 +32,10 @@ async def spend_all_there_is(books: Books, history: History) -> None:
         await books.spend(max(1, there - 20), f"spending-of-{member}", now, member=member)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_books: NewBooks, seed: int) -> None:
+    """T-K18: points-svc. What would break it: anything a handler knows from the batch and not from the books."""
     years = seed == 2
     history = make(
         seed,
@@ -53,6 +56,11 @@ async def test_the_same_log_gives_the_same_books_however_it_is_cut(new_books: Ne
         assert await books.broken() == {}
         dumps[cut] = await books.dump()
         saids[cut] = sorted(await books.said(), key=lambda one: (one[0], one[1]))
+    differing = [cut for cut in dumps if (dumps[cut], saids[cut]) != (dumps[1], saids[1])]
+    figure = (
+        f"points-svc, {len(history.facts_ahead)} records, cuts {', '.join(map(str, dumps))}: {len(differing)} differ"
+    )
+    record("T-K18", figure, "identical state", not differing, seed=seed)
     for cut in dumps:
         for table in dumps[1]:
             assert dumps[cut][table] == dumps[1][table], f"{table} cut by {cut}"
