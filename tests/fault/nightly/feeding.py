@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+import httpx
+
+from laurel_cli.services import Refused, Unreachable
 from tests.fault.test_kills import MIX, send
 from tests.support.complete_journey import some_baskets
 from tests.support.histories import history
@@ -19,6 +22,7 @@ from tests.support.shop import Report, Shop
 SCALE = "LAUREL_NIGHT_SCALE"  # 0.1 makes a night a tenth as long
 REPORTS_PER_REQUEST = 20
 EARLY_DAYS = 14
+ATTEMPTS_MAX = 4  # of a minute each
 
 
 def sized(night: int, least: int = 1) -> int:
@@ -94,9 +98,20 @@ class Feed:
     def _run(self) -> None:
         try:
             for request in requests_of(self._told):
-                send(self._shop, request)
+                self._send(request)
                 self.said += len(request)
                 self._shop.rested = False
                 self._hurry.wait(self._pause)
         except BaseException as failure:  # noqa: BLE001 - raised again where the feed is left
             self._failed = failure
+
+    def _send(self, request: list[Report]) -> None:
+        """Again where the door was away for longer than `send` itself waits."""
+        for left in reversed(range(ATTEMPTS_MAX)):
+            try:
+                send(self._shop, request)
+            except (Unreachable, Refused, httpx.HTTPError) as failed:
+                if not left or (isinstance(failed, Refused) and failed.status < 500):
+                    raise
+            else:
+                return

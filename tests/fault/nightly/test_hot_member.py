@@ -1,7 +1,7 @@
 """One member who does half of everything.
 
-INVARIANT: a member with thousands of orders is as right as any other, and does not make his partition slow. What would break it: reading all
-of a member's past for every batch, an index that does not cover a member's own rows, one update per event in place of one per batch.
+INVARIANT: a member of thousands of orders is as right as any other, and does not make his partition slow. What would break it: reading
+all of a member's past for every batch, an index that does not cover a member's own rows, one update per event in place of one per batch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A database that takes two seconds for every write.
 
-INVARIANT: a consumer that can only crawl keeps what it has not done on the broker and not in its memory, stays in its group, and catches up.
+INVARIANT: a consumer that crawls keeps what it has not done on the broker and not in its memory, stays in its group, and catches up.
 What would break it: a buffer without a limit, a batch so long that the group gives the consumer up, a watchdog that takes slow for stuck.
 """
 
