@@ -39,6 +39,11 @@ ADVISORY_LOCK = 0x1A0E1002  # one relay per database
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 TopicPartition = tuple[str, int]
 
+# What is thrown away with its client and tried again. asyncpg answers on a connection that was cut at a bad moment with an internal error.
+TROUBLE = (
+    asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, KafkaError, OSError, TimeoutError,
+)  # fmt: skip
+
 log = structlog.get_logger(__name__)
 _more_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 
@@ -93,7 +98,7 @@ class Relay:
                 return False
             moved = await self.say_once(connection)
             self._failures_in_a_row = 0
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError, TimeoutError) as error:
+        except TROUBLE as error:
             self._failures_in_a_row += 1
             self.metrics.relay_failures.labels(type(error).__name__).inc()
             log.warning("the relay pauses", error=type(error).__name__, reason=str(error)[:300])
