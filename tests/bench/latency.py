@@ -76,7 +76,7 @@ async def waits(stage: Stage, template: str, rates: Sequence[int], seconds: floa
                 rate = rates[turn % len(rates)]
                 ours, stream = stream[: int(rate * seconds)], stream[int(rate * seconds) :]
                 measured.append(await _one(producer, looking, ours, rate))
-                refuse_if_dead([process])
+                refuse_if_dead(stage, [process])
     finally:
         await producer.stop()
         await looking.close()

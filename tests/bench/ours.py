@@ -126,7 +126,7 @@ async def _run(stage: Stage, service: str, database: str, *, workers: int, recor
                 began = time.perf_counter()
             until = Deadline(RUN_SECONDS_MAX)
             while (reached := await looking.fetchval(CURSORS, service)) < records:
-                refuse_if_dead(processes)
+                refuse_if_dead(stage, processes)
                 if until.passed():
                     raise TimeoutError(f"{service} has come to {reached} of {records} records")
                 await asyncio.sleep(LOOK_SECONDS)

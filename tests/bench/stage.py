@@ -20,6 +20,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from laurel_cli.stack import Stack, throwaway_stack
+from laurel_cli.stack.processes import tail_of
 from laurel_cli.stack.topics import Topic, ensure_topics, wanted_topics
 from laurel_contracts import programme as documents
 from laurel_contracts.programme import Programme
@@ -188,11 +189,12 @@ class Stage:
         return f"http://127.0.0.1:{self.stack.port_base + 1 + place}"
 
 
-def refuse_if_dead(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """A figure of a process that has died is none."""
+def refuse_if_dead(stage: Stage, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """A figure of a process that has died is none; the ends of the logs say why."""
     for process in processes:
         if process.poll() is not None:
-            raise RuntimeError(f"a service (pid {process.pid}) has ended with {process.returncode}")
+            logs = "\n".join(tail_of(log, 30) for log in sorted(stage.folder.glob("*-svc-*.log")))
+            raise RuntimeError(f"a service (pid {process.pid}) has ended with {process.returncode}:\n{logs}")
 
 
 @asynccontextmanager
@@ -209,7 +211,7 @@ async def starting_gun(
             await holder.execute("LOCK TABLE consumer_cursor IN ACCESS EXCLUSIVE MODE")
             ready = 0
             while ready < 3:  # seen three times: nobody is on his way into a rebalance
-                refuse_if_dead(processes)
+                refuse_if_dead(stage, processes)
                 if until.passed():
                     raise TimeoutError("a service does not come to its cursors")
                 waiting = await watcher.fetchval(

@@ -20,14 +20,17 @@ from tests.integration.member_svc.world import World
 
 def client_of(world: World) -> httpx.AsyncClient:
     access, metrics = Access(world.database, world.open_store), MemberMetrics(CollectorRegistry())
+    status_route = status.StatusRoute(access, lambda: world.now)
     routers = [
         activities.router(access, metrics),
-        status.router(access, lambda: world.now),
+        status_route.router(),
         members.router(access),
         days.router(access, metrics),
         programmes.router(access),
     ]
-    app = create_app("member-svc", database=world.database, routers=routers, body_bytes_max=8 * 2**20)
+    app = create_app(
+        "member-svc", database=world.database, routers=routers, body_bytes_max=8 * 2**20, short_way=status_route.short_way
+    )  # fmt: skip
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door")
 
 

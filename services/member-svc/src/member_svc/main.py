@@ -68,6 +68,7 @@ def build(env: Mapping[str, str]) -> Service:
         return waiting
 
     access = Access(database, open_store)
+    status_route = status.StatusRoute(access, clock.now)
     reader = Reader(
         database,
         group=NAME,
@@ -85,7 +86,7 @@ def build(env: Mapping[str, str]) -> Service:
         database=database,
         routers=[
             activities.router(access, metrics),
-            status.router(access, clock.now),
+            status_route.router(),
             members.router(access),
             days.router(access, metrics),
             programmes.router(access),
@@ -100,6 +101,7 @@ def build(env: Mapping[str, str]) -> Service:
         resay=lambda member_id: resay(access, member_id),
         count_waiting=count_waiting,
         body_bytes_max=ACTIVITIES_BODY_BYTES_MAX,
+        short_way=status_route.short_way,
     )
 
 

@@ -30,6 +30,7 @@ from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, refuse_unless_durable
 from laurel_kit.reading import Reader
 from laurel_kit.settings import KitSettings
+from laurel_kit.short_way import ShortWay
 from laurel_kit.telemetry import KitMetrics, set_up_logs
 from laurel_kit.ticking import Job, JobRunner
 
@@ -71,6 +72,7 @@ class Service:
     resay: Resay | None = None
     count_waiting: CountWaiting | None = None
     body_bytes_max: int = BODY_BYTES_MAX
+    short_way: ShortWay | None = None
     on_stop: Sequence[Callable[[], Awaitable[Any]]] = ()
 
 
@@ -175,6 +177,7 @@ def _parts_of(
         resay=service.resay if api else None,
         count_waiting=service.count_waiting,
         body_bytes_max=service.body_bytes_max,
+        short_way=service.short_way if api else None,
     )
     fillers: list[asyncio.Event] = []
 

@@ -23,6 +23,11 @@ _JSON_KIND = re.compile(r"application/([a-z0-9.+-]+\+)?json|application/x-ndjson
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
+def acceptable_id(given: bytes) -> bytes:
+    """The id that a caller gave, if it is a plain word; else a new one."""
+    return given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+
+
 class RequestIds:
     """Gives every request an id (the caller's own, if it is a plain word), for the logs and for the answer; and answers an error nobody
     expected as a problem under this id."""
@@ -35,7 +40,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
-        request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        request_id = acceptable_id(given)
         answering = False
 
         async def send_with_id(message: Message) -> None:

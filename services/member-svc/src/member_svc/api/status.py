@@ -6,17 +6,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Response
 
+from laurel_kit.short_way import ShortWay
 from member_svc.api.access import Access
 from member_svc.api.errors import no_such_member
 from member_svc.domain.status import Balance, spendable
+from member_svc.store import MemberStore
 from member_svc.store.status import StoredStatus
 
 JSON = "application/json"
+PATH = "/v1/members/{id}/status"
+READS_AT_ONCE = 2  # more connections would only split what one statement can answer
 
 _ladder = msgspec.json.Decoder(list[tuple[datetime, int]])
 
@@ -53,40 +58,73 @@ _coupons = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class StatusLoader:
-    """Reads that come in the same turn of the event loop share one statement; what is read is always read anew."""
+    """Questions share statements: those that come in one turn of the event loop, and those that come while READS_AT_ONCE are under way.
+    A statement begins after the questions it answers, so what is read is always read anew."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._asked: list[UUID] = []
-        self._next: asyncio.Task[dict[UUID, StoredStatus]] | None = None
+        self._asked: list[tuple[UUID, asyncio.Future[StoredStatus | None]]] = []
+        self._reading = 0
+        self._readers: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
 
     async def load(self, member_id: UUID) -> StoredStatus | None:
         """The row of a member, or None."""
-        if self._next is None:
-            self._asked = []
-            self._next = asyncio.create_task(self._read(self._asked))
-        self._asked.append(member_id)
-        return (await asyncio.shield(self._next)).get(member_id)
+        answer: asyncio.Future[StoredStatus | None] = asyncio.get_running_loop().create_future()
+        if not self._asked and self._reading < READS_AT_ONCE:
+            self._reading += 1
+            reader = asyncio.create_task(self._read_on())  # it begins in the next turn: the others of this turn may ask
+            self._readers.add(reader)
+            reader.add_done_callback(self._readers.discard)
+        self._asked.append((member_id, answer))
+        return await answer
 
-    async def _read(self, asked: list[UUID]) -> dict[UUID, StoredStatus]:
-        await asyncio.sleep(0)  # let the others of this turn ask
-        self._next = None
-        return await self._access.read(lambda store: store.statuses.read(asked))
+    async def _read_on(self) -> None:
+        """As long as there are questions."""
+        while self._asked:
+            asked, self._asked = self._asked, []
+            try:
+                ids = list({member_id for member_id, _ in asked})
+                rows = await self._access.read(partial(_read, ids))
+            except Exception as error:  # noqa: BLE001 - everybody who asked hears it
+                for _, answer in asked:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                for member_id, answer in asked:
+                    if not answer.done():  # who has gone away waits no more
+                        answer.set_result(rows.get(member_id))
+        self._reading -= 1  # in the turn that saw no question left, so that the next one finds nobody reading
 
 
-def router(access: Access, now: Callable[[], datetime]) -> APIRouter:
-    """The route of the status."""
-    routes = APIRouter(prefix="/v1/members", tags=["members"])
-    loader = StatusLoader(access)
+async def _read(ids: list[UUID], store: MemberStore) -> dict[UUID, StoredStatus]:
+    return await store.statuses.read(ids)
 
-    @routes.get("/{member_id}/status", response_class=Response)
-    async def status(member_id: UUID) -> Response:
-        row = await loader.load(member_id)
-        if row is None:
-            raise no_such_member()
-        return Response(_encoded(row, now()), media_type=JSON)
 
-    return routes
+class StatusRoute:
+    """One way to the row for both ways to the route."""
+
+    def __init__(self, access: Access, now: Callable[[], datetime]) -> None:
+        self._loader = StatusLoader(access)
+        self._now = now
+        self.short_way = ShortWay(PATH, self.answer)
+
+    async def answer(self, member_id: UUID) -> bytes | None:
+        """The status as JSON, or None where nobody is."""
+        row = await self._loader.load(member_id)
+        return None if row is None else _encoded(row, self._now())
+
+    def router(self) -> APIRouter:
+        """The route of the status."""
+        routes = APIRouter(tags=["members"])
+
+        @routes.get(PATH.replace("{id}", "{member_id}"), response_class=Response)
+        async def status(member_id: UUID) -> Response:
+            body = await self.answer(member_id)
+            if body is None:
+                raise no_such_member()
+            return Response(body, media_type=JSON)
+
+        return routes
 
 
 def _encoded(row: StoredStatus, now: datetime) -> bytes:
