@@ -19,10 +19,25 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from tests.fault.gathering import BROKEN, HELD, SKIPPED, Ran, Report, Row, id_in, read_log, rows_of, seeds_by_id
+from tests.fault.gathering import (
+    BROKEN,
+    FAILED,
+    HELD,
+    SKIPPED,
+    Ran,
+    Report,
+    Row,
+    id_in,
+    in_order,
+    read_log,
+    rows_of,
+    seeds_by_id,
+    seeds_to_repeat,
+)  # fmt: skip
 from tests.fault.report import LOG, SEED
 
 ROOT = Path(__file__).parents[2]
+SEEDS = Path(__file__).with_name("regression_seeds.toml")
 PROOF = ROOT / ".proof"  # git-ignored
 COLOURS = {HELD: "green", SKIPPED: "yellow"}
 FAULT_SECONDS_MAX = 1_200  # of `make fault` on 2 cores: what anybody may be asked to wait for before a commit
@@ -39,7 +54,8 @@ class Watching:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
             told = getattr(item, "obj", None)
-            self.ran[item.nodeid] = Ran(item.nodeid, id_in(getattr(told, "__doc__", None)))
+            place = f"{item.path}::{item.nodeid.partition('::')[2]}"
+            self.ran[item.nodeid] = Ran(item.nodeid, id_in(getattr(told, "__doc__", None)), place=place)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -74,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--nightly", action="store_true", help="the sizes of every night instead of those of every change"
     )
     parser.add_argument("--json", type=Path, default=None, help="where the report is written as JSON")
+    parser.add_argument("--seeds", type=Path, default=SEEDS, help="seeds that have failed once")
     chosen, more = parser.parse_known_args(arguments)
     run = "nightly" if chosen.nightly else "fault"
     log = _fresh_log(run)
@@ -83,13 +100,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pytest.main(words, plugins=[watching])
     report = Report(run, began.isoformat(timespec="seconds"), time.monotonic() - clock)
     report.rows = rows_of(watching.ran, read_log(log))
-    report.rows += [
-        Row("?", "it cannot be collected", "", "failed", None, None, name) for name in watching.broken_files
-    ]
+    report.rows += [Row("?", "it cannot be collected", "", FAILED, None, None, name) for name in watching.broken_files]
     log.unlink()
+    if not os.environ.get(SEED):
+        for (test_id, seed), nodes in seeds_to_repeat(chosen.seeds, report.rows).items():
+            rows = repeated(run, seed, [watching.ran[node].place for node in nodes])
+            nothing = Row(test_id, f"nothing was run under the seed {seed}", "", FAILED, None, seed, nodes[0])
+            report.rows = in_order([*report.rows, *(rows or [nothing])])
+    report.seconds = time.monotonic() - clock
     write(report, chosen.json or PROOF / f"{run}.json")
     show(report, Console(width=None if sys.stdout.isatty() else 150))
     return 0 if report.green else 1
+
+
+def repeated(run: str, seed: int, places: Sequence[str]) -> list[Row]:
+    """The same tests under another seed, in a process of their own: some read it when they are imported."""
+    written = PROOF / f"{run}-{os.getpid()}-{seed}.json"
+    words = [sys.executable, "-m", "tests.fault", "--json", str(written), *(["--nightly"] if run == "nightly" else [])]
+    subprocess.run([*words, *places], cwd=ROOT, env={**os.environ, SEED: str(seed)}, check=False)
+    rows = [Row(**row) for row in json.loads(written.read_text(encoding="utf-8"))["rows"]]
+    written.unlink()
+    return rows
 
 
 def _fresh_log(run: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ class Ran:
     ended: str = ""  # passed, failed, skipped; empty: it never ended
     seconds: float = 0.0
     why: str = ""
+    place: str = ""  # to call it by, wherever it stands
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,25 @@ def rows_of(ran: Mapping[str, Ran], recorded: Iterable[Mapping[str, Any]]) -> li
             rows.append(Row(test.test_id, figure, "", FAILED, test.seconds, None, node))
         elif test.ended == "passed" and node not in told:
             rows.append(Row(test.test_id, "it passed and recorded nothing", "", UNRECORDED, test.seconds, None, node))
+    return in_order(rows)
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """By catalogue id, and within one by test."""
     return sorted(rows, key=_place)
+
+
+def seeds_to_repeat(path: Path, rows: Iterable[Row]) -> dict[tuple[str, int], list[str]]:
+    """For each catalogue id and seed that has failed once, the tests to run under it; what has been run under it already is left out."""
+    rows = list(rows)
+    wanted: dict[tuple[str, int], list[str]] = {}
+    for test_id, known in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        nodes = sorted({row.node for row in rows if row.test_id == test_id and row.node and row.verdict != SKIPPED})
+        run_already = {row.seed for row in rows if row.test_id == test_id}
+        for one in known:
+            if nodes and one["seed"] not in run_already:
+                wanted[test_id, one["seed"]] = nodes
+    return wanted
 
 
 def id_in(docstring: str | None) -> str:

@@ -1,5 +1,5 @@
-"""What a fault test showed: its figure, the bar, the verdict; one line each in the log that $LAUREL_PROOF_LOG names. And the seeds: which
-one a test uses, and which failing ones of the past it always runs too.
+"""What a fault test showed: its figure, the bar, the verdict; one line each in the log that $LAUREL_PROOF_LOG names. And which seed a
+test uses; those that have failed once stand in regression_seeds.toml.
 
 The one thing not to break: a verdict is written before the test asserts it, so that a run that fails still says by how much."""
 
@@ -11,9 +11,6 @@ from pathlib import Path
 
 LOG = "LAUREL_PROOF_LOG"
 SEED = "LAUREL_SEED"
-
-# Seeds that have failed once, with what they showed: always run, beside the test's own. A seed is only ever added.
-REGRESSION_SEEDS: dict[str, tuple[int, ...]] = {}
 
 
 def record(
@@ -36,8 +33,3 @@ def seed_of(test_id: str, default: int) -> int:
     del test_id  # named so that a call says whose seed it is
     given = os.environ.get(SEED, "").strip()
     return int(given) if given else default
-
-
-def seeds_of(test_id: str, default: int) -> list[int]:
-    """All seeds of a test that is parametrized by them: its own, and those that have failed once."""
-    return list(dict.fromkeys([seed_of(test_id, default), *REGRESSION_SEEDS.get(test_id, ())]))

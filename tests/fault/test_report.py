@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.fault.gathering import Report, read_log, rows_of
-from tests.fault.report import SEED, seed_of, seeds_of
+from tests.fault.report import seed_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,11 +55,11 @@ def test_whose_fixture_fails(broken):
 '''
 
 
-def run(folder: Path, toys: str, **env: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+def run(folder: Path, toys: str, *more: str, **env: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     (folder / "test_toys.py").write_text(toys, encoding="utf-8")
     written = folder / "proof.json"
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.fault", "--json", str(written), str(folder), "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "tests.fault", "--json", str(written), str(folder), *more, "-p", "no:cacheprovider"],
         cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     return ended, json.loads(written.read_text(encoding="utf-8"))
@@ -102,9 +100,12 @@ def test_a_line_cut_off_by_a_kill_costs_only_itself(tmp_path: Path) -> None:
     assert report.green
 
 
-def test_seeds_that_failed_once_are_always_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(SEED, raising=False)
-    monkeypatch.setattr("tests.fault.report.REGRESSION_SEEDS", {"T-K17": (17, 99)})
-    assert (seed_of("T-K17", 1), seeds_of("T-K17", 1), seeds_of("T-K05", 42)) == (1, [1, 17, 99], [42])
-    monkeypatch.setenv(SEED, "99")
-    assert (seed_of("T-K17", 1), seeds_of("T-K17", 1)) == (99, [99, 17])
+def test_a_seed_that_failed_once_is_always_run_too(tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds.toml"
+    seeds.write_text(
+        'T-K06 = [{ seed = 17, showed = "x" }, { seed = 5, showed = "y" }]\nT-K05 = [{ seed = 1, showed = "z" }]'
+    )
+    ended, report = run(tmp_path, TOYS, "--seeds", str(seeds))
+    assert ended.returncode == 0, ended.stdout
+    assert report["seeds"] == {"T-K06": [5, 17]}  # 5 has been run anyway, and of T-K05 no test was chosen
+    assert seed_of("T-K17", 1) == 1
