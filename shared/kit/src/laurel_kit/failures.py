@@ -94,10 +94,16 @@ def verdict_of(error: Exception) -> Verdict:
     return Verdict.DATA
 
 
-# What a database can raise, through the layers above it.
-TROUBLE = (OSError, TimeoutError, sa.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# What a database can raise, through the layers above it. The last one is what the driver says of itself when a session is ended at a bad
+# moment ("another operation is in progress"): it knows no more of the connection.
+TROUBLE = (
+    OSError, TimeoutError, sa.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
 # Of these, what is no defect where there is no SQLSTATE: nobody answered, or the connection was gone.
-_CUT_OFF = (OSError, TimeoutError, sa.DBAPIError, sa.TimeoutError, sa.PendingRollbackError, asyncpg.InterfaceError)
+_CUT_OFF = (
+    OSError, TimeoutError, sa.DBAPIError, sa.TimeoutError, sa.PendingRollbackError, asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)  # fmt: skip
 _INFRASTRUCTURE = (PoolBusy, KafkaError, MemoryError, *TROUBLE)
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import CursorResult, TextClause
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import CursorResult, TextClause, event, exc
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from laurel_contracts.envelope import derived_id
@@ -245,7 +245,7 @@ class Database:
         )
 
     def _engine(self, pool_size: int, settings: dict[str, str], **options: Any) -> AsyncEngine:
-        return create_async_engine(
+        engine = create_async_engine(
             self.url.set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
             max_overflow=0,
@@ -257,6 +257,9 @@ class Database:
             },
             **options,
         )
+        event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(engine.sync_engine, "handle_error", _keep_the_others)
+        return engine
 
     def transaction(
         self,
@@ -309,7 +312,13 @@ class Database:
         await free.take(pool_wait_seconds)
         try:
             async with engine.connect() as connection:
-                yield connection
+                try:
+                    yield connection
+                except (
+                    asyncpg.InternalClientError
+                ):  # SQLAlchemy takes it for nothing of the connection's and would keep it
+                    await connection.invalidate()
+                    raise
         finally:
             free.release()
 
@@ -321,6 +330,17 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self._reading_engine.dispose()
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A connection that the server has closed while it lay in the pool is replaced before anything is asked of it. Costs no round trip."""
+    if connection.driver_connection.is_closed():
+        raise exc.DisconnectionError("closed by the server meanwhile")
+
+
+def _keep_the_others(context: ExceptionContext) -> None:
+    """One connection that breaks says nothing of the others: each is looked at when it is taken."""
+    context.invalidate_pool_on_disconnect = False
 
 
 async def refuse_unless_durable(database_url: str) -> None:
