@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from laurel_cli.services import Unreachable
 from tests.fault.report import record
 from tests.support.comparing import differences
 from tests.support.model_programme import Programme, reference_programme, with_campaigns
 from tests.support.model_world import World
-from tests.support.shop import Report, Shop
+from tests.support.shop import Deadline, Report, Shop
 from tests.support.topics import Numbers, numbers_of
 
 TOPICS = ("activities", "tiers", "campaigns", "points")
@@ -62,11 +63,26 @@ class Books:
         )
 
 
+def settle(shop: Shop) -> None:
+    """Wait until everything has had its effect. A question that gets no answer (a connection that was closed while it was asked, a service
+    that is being started) is asked again."""
+    until = Deadline(SETTLE_SECONDS_MAX)
+    shop.rested = False
+    while True:
+        try:
+            shop.settle(SETTLE_SECONDS_MAX)
+        except Unreachable:
+            if until.passed():
+                raise
+            until.wait(1.0)
+        else:
+            return
+
+
 def books_of(shop: Shop, told: Sequence[Report], world: World | None = None) -> Books:
     """Wait until everything has had its effect, then compare."""
     world = world or world_of(told)
-    shop.rested = False
-    shop.settle(SETTLE_SECONDS_MAX)
+    settle(shop)
     proof = shop.trial_balance()
     return Books(
         len(told),

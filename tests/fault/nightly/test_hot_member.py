@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.fault.nightly.feeding import sized
-from tests.fault.nightly.proving import books_of, proven, world_of
+from tests.fault.nightly.proving import books_of, proven, settle, world_of
 from tests.support.reports import purchase_report
 from tests.support.shop import Report, Shop, open_shop, reference
 
@@ -42,8 +42,7 @@ def seconds_of_points(shop: Shop, told: list[Report]) -> float:
     shop.settle_without("points-svc", 900.0)
     shop.stack.start_service("points-svc")
     began = time.monotonic()
-    shop.rested = False
-    shop.settle(900.0)
+    settle(shop)
     return time.monotonic() - began
 
 

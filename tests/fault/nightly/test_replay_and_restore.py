@@ -19,7 +19,7 @@ from laurel_cli.services import SERVICE_NAMES, Refused
 from laurel_contracts import programme as documents
 from tests.fault.nightly import databases
 from tests.fault.nightly.feeding import Feed, requests_of, sized, story, story_of_early_comers
-from tests.fault.nightly.proving import books_of, proven, world_of
+from tests.fault.nightly.proving import books_of, proven, settle, world_of
 from tests.fault.nightly.topic_ids import ends_of, ids_between
 from tests.fault.report import record, seed_of
 from tests.fault.test_kills import send
@@ -95,12 +95,12 @@ def test_a_replay_from_the_first_record_into_empty_databases_gives_the_same_rows
     with patient(), open_shop(reference(), partitions=PARTITIONS) as shop:
         bootstrap, zero = shop.stack.kafka_bootstrap, dict.fromkeys(range(PARTITIONS), 0)
         shop.tell(told)
-        shop.settle()
+        settle(shop)
         dumps = {name: by_cause(databases.canonical_dump(shop, name)) for name in READERS}
         ends = {topic: ends_of(bootstrap, topic, PARTITIONS) for topic in SAID_BY.values()}
         first = {topic: ids_between(bootstrap, topic, zero, ends[topic]) for topic in ends}
         begin_from_nothing(shop)
-        shop.settle(900.0)
+        settle(shop)
         again = {name: by_cause(databases.canonical_dump(shop, name)) for name in READERS}
         later = {
             topic: ids_between(bootstrap, topic, ends[topic], ends_of(bootstrap, topic, PARTITIONS)) for topic in ends
@@ -134,7 +134,7 @@ def test_a_database_restored_to_an_older_backup_under_load_catches_up(service: s
     world = world_of([*first, *rest])
     with quick_sessions(), open_shop(reference(), partitions=PARTITIONS) as shop:
         shop.tell(first)
-        shop.settle()
+        settle(shop)
         shop.stack.stop_service(service)
         databases.back_up(shop, service)
         shop.stack.start_service(service)
