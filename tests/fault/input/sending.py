@@ -143,11 +143,11 @@ def settle(shop: Shop, reports: int = 0) -> None:
     shop.settle(SETTLE_SECONDS + reports * SETTLE_SECONDS_EACH)
 
 
-def ask(shop: Shop, statement: str, *values: Any, service: str = "member-svc") -> list[Any]:
-    """Rows of a service's database."""
+def ask(shop: Shop, statement: str, *values: Any, service: str = "member-svc", url: str = "") -> list[Any]:
+    """Rows of a service's database, as its owner; or as somebody else."""
 
     async def run() -> list[Any]:
-        connection = await asyncpg.connect(shop.stack.database_url(service))
+        connection = await asyncpg.connect(url or shop.stack.database_url(service))
         try:
             return list(await connection.fetch(statement, *values))
         finally:

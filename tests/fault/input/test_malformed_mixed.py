@@ -35,7 +35,7 @@ POINTS_EACH = 10  # of a sale of 10.00 without campaigns
 NDJSON = ((b"content-type", b"application/x-ndjson"),)
 SIZES = [
     pytest.param(P_REPORTS, marks=pytest.mark.fault, id="3k"),
-    pytest.param(N_REPORTS, marks=[pytest.mark.nightly, pytest.mark.long], id="100k"),
+    pytest.param(N_REPORTS, marks=[pytest.mark.nightly, pytest.mark.long, pytest.mark.timeout(3600)], id="100k"),
 ]
 
 

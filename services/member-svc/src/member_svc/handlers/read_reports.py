@@ -3,6 +3,7 @@ told apart one by one, with its reason and path, and never stops its neighbours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ REPORT_BYTES_MAX = 256 * 1024  # of `data`; an order of 2,000 lines has some 250
 ID_CHARS_SHOWN = 200  # of an id that is refused: an answer is not longer than the question
 SOURCE_CHARS_MAX = 200  # as in the contract; a longer one would not go into an index
 
+_QUOTED = re.compile(r"^Invalid enum value .*(?= - at `)", re.DOTALL)
 _NUL = b"\\u0000"
 _envelope = msgspec.json.Decoder(Envelope)
 _envelopes = msgspec.json.Decoder(list[Envelope])
@@ -141,7 +143,7 @@ def read_each(documents: Sequence[bytes]) -> Read:
         except RepeatedKey as error:
             refused.append(Outcome(index, _id_of(document), "refused", outcomes.INVALID, f"{error} - at `$`"))
         except msgspec.ValidationError as error:
-            refused.append(Outcome(index, _id_of(document), "refused", outcomes.INVALID, str(error)))
+            refused.append(Outcome(index, _id_of(document), "refused", outcomes.INVALID, _unquoted(error)))
         except _UNREADABLE as error:
             refused.append(Outcome(index, "", "refused", outcomes.UNDECODABLE, str(error)))
     read = _read_all(envelopes)
@@ -210,7 +212,7 @@ def _read_one(index: int, envelope: Envelope) -> Report:
     except RepeatedKey as error:
         raise _Refused(outcomes.INVALID, f"{error} - at `$.data`") from None
     except msgspec.ValidationError as error:
-        raise _Refused(outcomes.INVALID, _inside_data(str(error))) from None
+        raise _Refused(outcomes.INVALID, _inside_data(_unquoted(error))) from None
     except _UNREADABLE as error:
         raise _Refused(outcomes.UNDECODABLE, f"{error} - at `$.data`") from None
     if _NUL in raw and _holds_nul(msgspec.json.decode(raw)):
@@ -224,6 +226,11 @@ def _name_of(identifier: Identifier) -> Name:
         return identifiers.normal(identifier.kind, identifier.value)
     except ValueError as error:
         raise _Refused(outcomes.INVALID, f"{error} - at `$.data.identifier.value`") from None
+
+
+def _unquoted(error: msgspec.ValidationError) -> str:
+    """What is wrong, without the value: a person's number may stand in the wrong place, and details are listed and kept."""
+    return _QUOTED.sub("Invalid enum value", str(error))
 
 
 def _inside_data(message: str) -> str:
