@@ -40,6 +40,7 @@ class Feed:
         self.shop = shop
         self.told = told
         self.per_second = per_second
+        self.allowed = len(told)
         self.answered = 0
         self.slowest_seconds = 0.0
         self.failed: BaseException | None = None
@@ -60,6 +61,10 @@ class Feed:
         """Whether it still has something to tell."""
         return self._thread.is_alive()
 
+    def allow(self, share: float) -> None:
+        """Tell so much of the story and then wait: however slow the machine is, something is left for what comes later."""
+        self.allowed = round(share * len(self.told))
+
     def hurry(self, limit_seconds: float = 1800.0) -> None:
         """Tell the rest as fast as it is taken, and wait for the end. Raises what a client would have seen."""
         self._hurrying.set()
@@ -73,6 +78,8 @@ class Feed:
         began = time.monotonic()
         try:
             for request in requests_of(self.told):
+                while self.answered >= self.allowed and not self._hurrying.wait(0.05):
+                    began += 0.05
                 due = began + self.answered / self.per_second
                 self._hurrying.wait(max(0.0, due - time.monotonic()))
                 self._send(request)

@@ -42,6 +42,7 @@ def test_no_client_sees_it_when_one_of_three_brokers_is_killed_at_a_time(events:
             resumed: list[float] = []
             for kill in range(kills):
                 node = kill % 3 + 1
+                feed.allow((kill + 1) / kills)
                 under_load += feed.running
                 shop.stack.kill_kafka(node)
                 resumed += watch.seconds_until_all_have_moved(STALL_SECONDS_MAX).values()
@@ -77,6 +78,7 @@ def test_no_reader_is_stuck_when_its_group_coordinator_is_killed(events: int, ki
             under_load = 0
             failovers: list[float] = []
             for kill in range(kills):
+                feed.allow((kill + 1) / kills)
                 under_load += feed.running
                 failovers.append(_coordinator_fails_over(shop, SERVICE_NAMES[kill % len(SERVICE_NAMES)]))
             feed.hurry()
