@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from laurel_cli.services import Unreachable
+from laurel_cli.services import Refused, Unreachable
 from tests.fault.report import record
 from tests.support.comparing import differences
 from tests.support.model_programme import Programme, reference_programme, with_campaigns
@@ -65,14 +65,14 @@ class Books:
 
 def settle(shop: Shop) -> None:
     """Wait until everything has had its effect. A question that gets no answer (a connection that was closed while it was asked, a service
-    that is being started) is asked again."""
+    that is being started, a database that has just come back) is asked again."""
     until = Deadline(SETTLE_SECONDS_MAX)
     shop.rested = False
     while True:
         try:
             shop.settle(SETTLE_SECONDS_MAX)
-        except Unreachable:
-            if until.passed():
+        except (Unreachable, Refused) as failed:
+            if until.passed() or (isinstance(failed, Refused) and failed.status < 500):
                 raise
             until.wait(1.0)
         else:
