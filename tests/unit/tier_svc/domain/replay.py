@@ -25,7 +25,7 @@ def replayed(log: Mapping[int, Sequence[RawRecord]], rules: Rules) -> dict[UUID,
     for partition, records in log.items():
         closed: datetime | None = None
         for record in records:
-            event = registry.decoder(dict(record.headers)["ce_type"].decode()).decode(record.value or b"")
+            event = registry.decoder((dict(record.headers)["ce_type"] or b"").decode()).decode(record.value or b"")
             if isinstance(event.data, DayClosed):
                 if closed is None or event.data.as_of > closed:
                     closed = event.data.as_of
