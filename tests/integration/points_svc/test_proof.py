@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from tests.integration.points_svc.books import Books
+from tests.integration.points_svc.till import open_checkout
 from tests.unit.points_svc.script import Script
 
 SIDE_DOOR = """INSERT INTO transfer (member_id, seq, cause, leg, at, kind, debit, credit, amount, lot, why)
@@ -18,6 +19,15 @@ BREAKS = [
     ("UPDATE account SET held = 1", {"I2", "I3", "I4"}),
     ("UPDATE account SET seq = seq + 1", {"I8"}),
     ("UPDATE account SET ladder = '{}'", {"ladder"}),
+    ("UPDATE hold SET state = 'voided', ended_at = made_at, ended_by = 'x' WHERE state = 'held'", {"I3", "I12"}),
+    (
+        "UPDATE hold SET state = 'captured', captured = points, ended_at = made_at, ended_by = 'x' WHERE state = 'held'",
+        {"I3", "I12"},
+    ),
+    ("DELETE FROM hold WHERE state = 'held'", {"I3", "I12"}),
+    ("DELETE FROM hold WHERE state = 'captured'", {"I12"}),
+    ("ALTER TABLE hold DISABLE TRIGGER ALL; UPDATE hold SET captured = captured - 1 WHERE state = 'captured'", {"I12"}),
+    ("ALTER TABLE hold DISABLE TRIGGER ALL; UPDATE hold SET points = points + 1 WHERE state = 'held'", {"I3", "I12"}),
     ("UPDATE lot SET remaining = remaining - 1", {"I2", "lots", "ladder"}),
     ("UPDATE lot SET expires_at = expires_at + interval '1 day'", {"ladder"}),
     ("UPDATE purchase SET net = net + 1", {"I7"}),
@@ -43,10 +53,30 @@ async def test_what_is_changed_behind_the_ledgers_back_is_caught(
     script.buy(0, "o2")
     await books.play(script)
     await books.spend(30, "spend-thirty-points", script.now)
+    async with open_checkout(books, script.now) as till:
+        await till.held(20)
     assert await books.broken() == {}
 
     async def work(tx: Transaction) -> None:
-        await tx.run(text(statement))
+        for part in statement.split("; "):
+            await tx.run(text(part))
 
     await books.database.in_transaction(work)
     assert set(await books.broken()) == caught
+
+
+@pytest.mark.parametrize(
+    "change", ["state = 'held', captured = 0, ended_at = NULL, ended_by = NULL", "ended_at = now()"]
+)
+async def test_a_hold_that_has_ended_cannot_be_changed_by_any_statement(books: Books, change: str) -> None:
+    script = Script()
+    script.register()
+    script.buy(10000, "o1")
+    await books.play(script)
+    await books.spend(30, "spend-thirty-points", script.now)
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(text(f"UPDATE hold SET {change}"))
+
+    with pytest.raises(Exception, match="a hold ends once"):
+        await books.database.in_transaction(work)
