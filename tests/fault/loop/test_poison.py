@@ -30,8 +30,6 @@ from tests.integration.kit.toy import HEARD
 from tests.integration.kit.toy import record as toy_record
 from tests.integration.kit.toy_kafka import PARTITIONS, produce, until
 
-pytestmark = pytest.mark.fault
-
 BATCH = 1_000
 EXTRA_SECONDS_MAX = 1.5
 EXTRA_BATCHES_MAX = (
@@ -64,6 +62,7 @@ class Stopwatch:
         return monotonic() - self.began
 
 
+@pytest.mark.fault
 async def test_t_k22_what_only_the_database_rejects_is_found_among_a_thousand_and_nothing_else_is_touched(
     points: Points,
 ) -> None:
@@ -103,6 +102,7 @@ async def test_t_k22_what_only_the_database_rejects_is_found_among_a_thousand_an
     assert await dead_letters(points.database) == {"failed": dead}
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("kind", ["unreadable", "unbearable"])
 async def test_t_k23_more_poison_than_poison_explains_stops_the_lane(
     database: Database, bootstrap: str, kind: str
@@ -155,8 +155,8 @@ STORM = (
 @pytest.mark.parametrize(
     "each",
     [
-        30,
-        pytest.param(334, marks=pytest.mark.long),
+        pytest.param(30, marks=pytest.mark.fault),
+        pytest.param(334, marks=[pytest.mark.fault, pytest.mark.long]),
         pytest.param(1_000, marks=[pytest.mark.long, pytest.mark.nightly]),
     ],
 )
@@ -218,6 +218,7 @@ async def points_letters(points: Points) -> int | None:
         return found
 
 
+@pytest.mark.fault
 async def test_t_k25_a_mended_bug_is_replayed_once_and_never_twice(
     points: Points, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,8 +22,6 @@ from tests.fault.loop.seeded import History, lane_ends, strike
 from tests.fault.report import record, seed_of
 from tests.integration.kit.toy import HEARD
 
-pytestmark = pytest.mark.fault
-
 STEPS = 200
 AT_ONCE = 4  # histories side by side, each in its own group: while one waits for the disk, another thinks
 FORGET = (
@@ -119,8 +117,8 @@ class Run:
 @pytest.mark.parametrize(
     "count",
     [
-        8,
-        pytest.param(300, marks=pytest.mark.long),
+        pytest.param(8, marks=pytest.mark.fault),
+        pytest.param(300, marks=[pytest.mark.fault, pytest.mark.long]),
         pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.nightly, pytest.mark.timeout(6 * 3600)]),
     ],
 )
@@ -138,6 +136,7 @@ async def test_t_k38_every_history_of_a_group_ends_as_the_model_says(group_datab
     assert await positions(group_database, HEARD) == {}
 
 
+@pytest.mark.fault
 async def test_t_k38_without_our_own_position_the_model_notices(
     group_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
