@@ -132,11 +132,15 @@ class Member(RuleBasedStateMachine):
             self.close_day(0)
 
     @precondition(lambda self: self.left)
-    @rule(which=pick, keep=st.integers(0, 5))
-    def refund_what_is_held(self, which: int, keep: int) -> None:
-        """Nearly all there is is held, and then an order is refunded whole: what is held is not taken, what is missing is owed."""
+    @rule(which=pick, keep=st.integers(0, 5), release=st.booleans())
+    def refund_what_is_held(self, which: int, keep: int, release: bool) -> None:
+        """Nearly all there is is held, and then an order is refunded whole: what is held is not taken, what is missing is owed, and what
+        is released repays it."""
         self.hold(max(1, self.grains.available(self.now) - keep), 86_400, 0)
         self.refund(which, 10, timedelta(0))
+        open_ones = [number for number, hold in enumerate(self.made, 1) if hold.state == "held"]
+        if release and open_ones:
+            assert self.till.void(self.made[open_ones[-1] - 1]) == self.grains.void(open_ones[-1], self.now)
 
     @precondition(lambda self: self.made)
     @rule(which=pick, percent=st.sampled_from([None, 1, 30, 60, 100, 101]), order=pick)
