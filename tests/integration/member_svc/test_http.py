@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from laurel_kit.http import create_app
+from laurel_kit.short_way import InFront
 from member_svc.api import activities, days, members, programmes, status
 from member_svc.api.access import Access
 from member_svc.metrics import MemberMetrics
@@ -28,10 +29,10 @@ def client_of(world: World) -> httpx.AsyncClient:
         days.router(access, metrics),
         programmes.router(access),
     ]
-    app = create_app(
-        "member-svc", database=world.database, routers=routers, body_bytes_max=8 * 2**20, short_way=status_route.short_way
-    )  # fmt: skip
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door")
+    app = create_app("member-svc", database=world.database, routers=routers, body_bytes_max=8 * 2**20)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(InFront(app, status_route.short_way)), base_url="http://door"
+    )
 
 
 @pytest.fixture

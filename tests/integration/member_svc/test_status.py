@@ -75,7 +75,8 @@ def applier(world: World) -> Applier[Any]:
 
 
 async def status(world: World, member_id: UUID) -> Any:
-    return (await world.change(lambda store: store.statuses.read([member_id])))[member_id]
+    async with world.database.reading() as tx:
+        return (await world.open_store(tx).statuses.read([member_id]))[member_id]
 
 
 async def test_a_batch_is_folded_to_one_row_per_member(world: World, applier: Applier[Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from laurel_kit.http import create_app
+from laurel_kit.short_way import InFront
 from member_svc.api.access import Access
 from member_svc.api.status import StatusLoader, StatusRoute
 from tests.integration.member_svc.world import World
@@ -28,10 +29,9 @@ async def ways(world: World) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.Asy
     async with world.database.transaction() as tx:
         await tx.run(ROW, id=KNOWN)
     route = StatusRoute(Access(world.database, world.open_store), lambda: world.now)
-    short = create_app("member-svc", database=world.database, routers=[route.router()], short_way=route.short_way)
     long = create_app("member-svc", database=world.database, routers=[route.router()])
     async with (
-        httpx.AsyncClient(transport=httpx.ASGITransport(short), base_url="http://door") as one,
+        httpx.AsyncClient(transport=httpx.ASGITransport(InFront(long, route.short_way)), base_url="http://door") as one,
         httpx.AsyncClient(transport=httpx.ASGITransport(long), base_url="http://door") as other,
     ):
         yield one, other

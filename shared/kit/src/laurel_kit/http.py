@@ -16,7 +16,6 @@ from laurel_kit.postgres import Database
 from laurel_kit.problems import PROBLEM_RESPONSES, Problem, handle_errors, problem_response
 from laurel_kit.reading import Reader
 from laurel_kit.routes import CountWaiting, Resay
-from laurel_kit.short_way import InFront, ShortWay
 from laurel_kit.telemetry import KitMetrics
 from laurel_kit.web_frame import BodyKind, BodyLimit, RequestIds
 
@@ -47,11 +46,10 @@ def create_app(
     resay: Resay | None = None,
     count_waiting: CountWaiting | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
-    short_way: ShortWay | None = None,
     version: str = "0.1.0",
 ) -> FastAPI:
     """The service's HTTP application. `applier` (or the reader's) is what the dead-letter routes replay with; without either there are
-    none. `short_way` leads to a route that is also among `routers`. `app.state.database` is the database."""
+    none. `app.state.database` is the database."""
     app = FastAPI(
         title=name, version=version, redoc_url=None, swagger_ui_oauth2_redirect_url=None, responses=PROBLEM_RESPONSES,
         redirect_slashes=False,  # a redirect would be built from the caller's own Host header
@@ -79,6 +77,4 @@ def create_app(
     app.add_middleware(BodyKind)
     app.add_middleware(BodyLimit, bytes_max=body_bytes_max)
     app.add_middleware(RequestIds)
-    if short_way is not None:
-        app.add_middleware(InFront, way=short_way)
     return app

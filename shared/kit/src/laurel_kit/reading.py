@@ -206,11 +206,12 @@ class Reader(Generic[S]):
 
     async def _fetch(self, consumer: AIOKafkaConsumer, *, wait: bool) -> None:
         """Ask Kafka, always, so that the group does not give us up; what comes for a partition without a lane is dropped."""
+        paused = consumer.paused()  # asked once: the client goes through all partitions for it
         for tp in consumer.assignment():
             lane = self.lanes.get(tp)
             if lane is None or lane.is_full:
                 consumer.pause(tp)
-            elif tp in consumer.paused():
+            elif tp in paused:
                 consumer.resume(tp)
         for tp, records in (await self._poll(consumer, self._poll_seconds() if wait else 0.0)).items():
             if (lane := self.lanes.get(tp)) is None or lane.state == "halted":

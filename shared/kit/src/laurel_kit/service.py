@@ -19,7 +19,8 @@ from typing import Any
 import structlog
 import uvicorn
 import uvloop
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
+from starlette.types import ASGIApp
 
 from laurel_kit import migrate, negative_control
 from laurel_kit.failures import Verdict, verdict_of
@@ -30,7 +31,7 @@ from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, refuse_unless_durable
 from laurel_kit.reading import Reader
 from laurel_kit.settings import KitSettings
-from laurel_kit.short_way import ShortWay
+from laurel_kit.short_way import InFront, ShortWay
 from laurel_kit.telemetry import KitMetrics, set_up_logs
 from laurel_kit.ticking import Job, JobRunner
 
@@ -177,7 +178,6 @@ def _parts_of(
         resay=service.resay if api else None,
         count_waiting=service.count_waiting,
         body_bytes_max=service.body_bytes_max,
-        short_way=service.short_way if api else None,
     )
     fillers: list[asyncio.Event] = []
 
@@ -186,7 +186,8 @@ def _parts_of(
         fillers.append(ended)
         return _then_set(part, ended)
 
-    yield "api", filler(_serve(app, service.settings, stop))
+    asgi = InFront(app, service.short_way) if api and service.short_way else app
+    yield "api", filler(_serve(asgi, service.settings, stop))
     if "consumer" in parts and service.reader is not None:
         yield "consumer", filler(service.reader.run(stop))
     if "jobs" in parts and service.jobs:
@@ -234,7 +235,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(app: FastAPI, settings: KitSettings, stop: asyncio.Event) -> None:
+async def _serve(app: ASGIApp, settings: KitSettings, stop: asyncio.Event) -> None:
     server = _Server(
         uvicorn.Config(
             app, host=settings.service_host, port=settings.service_port, http=HttpProtocol, loop="none",
