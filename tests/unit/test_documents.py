@@ -25,6 +25,6 @@ def test_every_catalogue_id_on_the_page_for_the_sceptic_is_a_test_that_records_i
     recorded: set[str] = set()
     for path in (ROOT / "tests").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        if path != Path(__file__) and re.search(r"\b(?:record|proven)\b", text):
+        if path != Path(__file__) and re.search(r"\b(?:record|proven|judge\w*)\b", text):
             recorded |= set(CATALOGUE_ID.findall(text))
     assert sorted(told - recorded) == []
