@@ -69,6 +69,7 @@ async def cancelled(url: str, requests: int) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.long
 async def test_1_000_requests_cancelled_anywhere_leave_nothing_behind(empty_url: str) -> None:
     """T-P11: the small size."""
     await cancelled(empty_url, 1_000)

@@ -178,6 +178,7 @@ async def test_locks_in_the_wrong_order_are_seen_by_the_hook_and_by_postgresql(e
 
 
 @pytest.mark.fault
+@pytest.mark.long
 async def test_6_000_mixed_operations_meet_without_a_deadlock(empty_url: str) -> None:
     """T-P05: the small size, with the hook on."""
     await mixed(empty_url, 6_000)

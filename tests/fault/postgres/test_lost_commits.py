@@ -71,6 +71,7 @@ async def commits_lost(url: str, times: int) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.long
 async def test_100_spendings_whose_commit_is_cut_are_resolved_by_their_keys(empty_url: str) -> None:
     """T-P03: spendings, 100 times."""
     await commits_lost(empty_url, 100)
