@@ -32,9 +32,6 @@ from tests.integration.kit.toy_kafka import PARTITIONS, produce, until
 
 BATCH = 1_000
 EXTRA_SECONDS_MAX = 1.5
-EXTRA_BATCHES_MAX = (
-    10  # where others have the machine: so many clean batches of the same moment, 0.15 s each where nobody has
-)
 LETTERS = "SELECT id FROM dead_letter WHERE state = 'open' ORDER BY at_offset"
 
 
@@ -63,6 +60,7 @@ class Stopwatch:
 
 
 @pytest.mark.fault
+@pytest.mark.long
 async def test_t_k22_what_only_the_database_rejects_is_found_among_a_thousand_and_nothing_else_is_touched(
     points: Points,
 ) -> None:
@@ -91,14 +89,13 @@ async def test_t_k22_what_only_the_database_rejects_is_found_among_a_thousand_an
             told.append(f"{poisons}: +{extra:.2f} s in {watch.tries} tries")
             worst, dead = max(worst, extra), dead + poisons
     problems = await points.problems(sales, dead_letters=dead)
-    limit = max(EXTRA_SECONDS_MAX, EXTRA_BATCHES_MAX * clean)
     record(
         "T-K22", f"poison in {BATCH}: {', '.join(told)}, a clean batch {clean:.2f} s; {len(problems)} differences",
-        "isolated; good neighbours applied; extra <= 1.5 s (on a busy machine 10 clean batches)",
-        not problems and worst <= limit, seconds=worst,
+        "isolated; good neighbours applied; extra <= 1.5 s",
+        not problems and worst <= EXTRA_SECONDS_MAX, seconds=worst,
     )  # fmt: skip
     assert problems == []
-    assert worst <= limit
+    assert worst <= EXTRA_SECONDS_MAX
     assert await dead_letters(points.database) == {"failed": dead}
 
 

@@ -119,7 +119,7 @@ async def test_500_callers_of_5_connections_are_told_to_come_again(empty_url: st
         set(statuses) <= {201, 503}
         and len(refused) > CLIENTS / 2
         and not unsaid
-        and p99 - machine <= ANSWER_SECONDS_MAX
+        and p99 <= ANSWER_SECONDS_MAX
         and recovery <= RECOVERY_SECONDS_MAX
         and busy == 0
         and spent == len(granted) + POOL_SIZE
