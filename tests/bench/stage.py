@@ -70,6 +70,7 @@ class Stage:
         self.folder = stack.home.root
         self.pids = stack.pids()
         self._made = 0
+        self._templates: set[str] = set()
 
     def dsn(self, database: str) -> str:
         """The superuser's way into a database of ours."""
@@ -84,8 +85,10 @@ class Stage:
             await connection.close()
 
     async def template(self, service: str) -> str:
-        """A database with the tables of a service and, where it rates, the programme."""
+        """A database with the tables of a service and, where it rates, the programme; made once."""
         name = f"template_{PACKAGES[service]}"
+        if name in self._templates:
+            return name
         await self.execute(f"CREATE DATABASE {name}")
         await upgrade(self.dsn(name), MIGRATIONS[service]())
         database = Database(self.dsn(name), application_name="bench", pool_size=1)
@@ -98,6 +101,7 @@ class Stage:
         finally:
             await database.close()
         await self.execute("DELETE FROM outbox", name)  # that the programme is loaded interests nobody here
+        self._templates.add(name)
         return name
 
     async def fresh(self, template: str) -> str:

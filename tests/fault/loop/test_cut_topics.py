@@ -19,7 +19,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from laurel_kit.kafka import CONSUMER
 from laurel_kit.postgres import Database
 from laurel_kit.reading import Reader
-from tests.fault.loop.broker import cut_before, delete_topics, make_topic
+from tests.fault.loop.broker import cut_before, delete_topics, ends_of, make_topic
 from tests.fault.loop.observer import broken_moves, dead_letters, one, positions
 from tests.fault.loop.toys import NotingKafka, lane_of, lanes_in, running, toy_reader
 from tests.fault.report import record
@@ -43,6 +43,10 @@ async def alarmed(reader: Reader[Any]) -> bool:
 
 async def stands_at(database: Database, partition: int, offset: int) -> bool:
     return (await positions(database, HEARD)).get(partition) == offset
+
+
+async def ends_at(bootstrap: str, offset: int) -> bool:
+    return (await ends_of(bootstrap, HEARD))[LANE] == offset
 
 
 async def skipped(database: Database) -> int:
@@ -116,6 +120,7 @@ async def test_t_k14_a_hole_between_two_offsets_halts_the_lane(database: Databas
         for one_more in lane_of(5, start=10):
             await producer.send(HEARD, one_more.value, key=one_more.key, partition=0, headers=list(one_more.headers))
     await producer.stop()
+    await until(partial(ends_at, bootstrap, 16), 30)  # a commit is answered before its marker stands in the lane
     await produce(bootstrap, lane_of(5, start=15))
     reader, began = toy_reader(database, bootstrap), monotonic()
     async with running(reader):

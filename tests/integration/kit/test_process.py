@@ -26,6 +26,7 @@ from .toy_kafka import PARTITIONS, first_times, fresh_topics, journey, produce, 
 ROOT = Path(__file__).parents[3]
 MEMBERS, NUMBERS = 24, 100
 STOP_SECONDS_MAX = 10.0
+LIFE_SECONDS_MAX = 180.0  # a deadline, not a promise: starting, joining the group and dying take 15 s on an idle machine
 # The places where a life with traffic can die, each with the pass at which it dies there (C10 needs a rebalance, C13 a replay). A life
 # after a kill waits up to ten seconds for the group to give up the dead one: so few places by default, and all of them in the long run.
 PLACES = ("C1:9", "C4:5", "C7:8", "C8:9", "C11:3")
@@ -101,10 +102,10 @@ async def die_everywhere(places: tuple[str, ...], database_url: str, bootstrap: 
         async with Process(
             database_url, bootstrap, port, LAUREL_CRASHPOINT=place, TOY_BATCH="7", **more
         ).alive() as process:
-            assert await asyncio.wait_for(process.wait(), 60) == EXIT_CODE, place
+            assert await asyncio.wait_for(process.wait(), LIFE_SECONDS_MAX) == EXIT_CODE, place
     last = Process(database_url, bootstrap, port, **more)
     async with last.alive():
-        await until(lambda: last.settled(len(records)), 60)
+        await until(lambda: last.settled(len(records)), LIFE_SECONDS_MAX)
 
 
 @pytest.mark.parametrize("places", [PLACES, pytest.param(ALL_PLACES, marks=pytest.mark.long)], ids=["some", "all"])
@@ -137,7 +138,7 @@ async def test_a_polite_stop_ends_with_0_in_time_and_leaves_nothing_unsaid(
     records = journey(MEMBERS, NUMBERS)
     life = Process(empty_database_url, bootstrap, port)
     async with life.alive() as process:
-        await until(life.ready, 30)
+        await until(life.ready, LIFE_SECONDS_MAX)
         await produce(bootstrap, records)
         await asyncio.sleep(0.1)
         began = time.monotonic()
@@ -153,7 +154,7 @@ async def test_a_polite_stop_ends_with_0_in_time_and_leaves_nothing_unsaid(
 
 async def test_a_part_that_dies_takes_the_process_with_it(empty_database_url: str, bootstrap: str, port: int) -> None:
     async with Process(empty_database_url, bootstrap, port, LAUREL_PARTITIONS=str(PARTITIONS + 1)).alive() as process:
-        assert await asyncio.wait_for(process.wait(), 30) == 1
+        assert await asyncio.wait_for(process.wait(), LIFE_SECONDS_MAX) == 1
 
 
 async def test_a_broker_that_is_killed_is_waited_for(
@@ -165,12 +166,12 @@ async def test_a_broker_that_is_killed_is_waited_for(
     half = len(records) // 2
     life = Process(empty_database_url, bootstrap, port)
     async with life.alive() as process:
-        await until(life.ready, 30)
+        await until(life.ready, LIFE_SECONDS_MAX)
         await produce(bootstrap, records[:half])
         await asyncio.to_thread(kafka.kill_kafka)
         await asyncio.to_thread(kafka.start_kafka)
         await produce(bootstrap, records[half:])
-        await until(lambda: life.settled(len(records)), 90)
+        await until(lambda: life.settled(len(records)), LIFE_SECONDS_MAX)
         assert process.returncode is None
     database = Database(empty_database_url, application_name=GROUP)
     assert set((await tallies(database)).values()) == {(NUMBERS, NUMBERS)}
