@@ -54,7 +54,9 @@ class Talkers:
             async with self._database.transaction(pool_wait_seconds=30.0) as tx:
                 store = toy.ToyStore(tx)
                 tallies = await store.lock({UUID(int=member).bytes for member in members})
-                await tx.run(sql.OUTBOX_INSERT, **next_words([UUID(int=member) for member in members], tallies))
+                await tx.copy(
+                    "outbox", sql.OUTBOX_COLUMNS, next_words([UUID(int=member) for member in members], tallies)
+                )
                 await store.save(tallies)
                 if rng.random() < LATE_SHARE:
                     await asyncio.sleep(rng.uniform(*LATE_SECONDS))  # the ids are drawn, and seen only when this ends
@@ -62,22 +64,15 @@ class Talkers:
             await asyncio.sleep(rng.uniform(0.0, PAUSE_SECONDS_MAX))
 
 
-def next_words(members: Sequence[UUID], tallies: dict[bytes, list[int]]) -> dict[str, list[Any]]:
+def next_words(members: Sequence[UUID], tallies: dict[bytes, list[int]]) -> list[tuple[Any, ...]]:
     """The next number of each member, as rows of the outbox."""
+    rows = []
     for member in members:
         tallies[member.bytes][0] += 1
-    numbers = [tallies[member.bytes][0] for member in members]
-    pairs = list(zip(members, numbers, strict=True))
-    return {
-        "topics": [toy.SAID] * len(members),
-        "partitions": [member.int % PARTITIONS for member in members],
-        "keys": [member.bytes for member in members],
-        "types": [toy.SIGNED_IN] * len(members),
-        "ids": [str(derived_id("total", member.hex, number)) for member, number in pairs],
-        "numbers": numbers,
-        "more": [None] * len(members),
-        "bodies": [encode(toy.said(member, number, "good")) for member, number in pairs],
-    }
+        number = tallies[member.bytes][0]
+        event_id, body = str(derived_id("total", member.hex, number)), encode(toy.said(member, number, "good"))
+        rows.append((toy.SAID, member.int % PARTITIONS, member.bytes, toy.SIGNED_IN, event_id, number, None, body))
+    return rows
 
 
 @dataclass(frozen=True)

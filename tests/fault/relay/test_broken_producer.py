@@ -53,7 +53,7 @@ async def say(database: Database) -> None:
     async with database.transaction() as tx:
         store = toy.ToyStore(tx)
         tallies = await store.lock({member.bytes for member in MEMBERS})
-        await tx.run(sql.OUTBOX_INSERT, **next_words(MEMBERS, tallies))
+        await tx.copy("outbox", sql.OUTBOX_COLUMNS, next_words(MEMBERS, tallies))
         await store.save(tallies)
 
 

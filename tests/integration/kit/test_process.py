@@ -26,7 +26,9 @@ from .toy_kafka import PARTITIONS, first_times, fresh_topics, journey, produce, 
 ROOT = Path(__file__).parents[3]
 MEMBERS, NUMBERS = 24, 100
 STOP_SECONDS_MAX = 10.0
-LIFE_SECONDS_MAX = 180.0  # a deadline, not a promise: starting, joining the group and dying take 15 s on an idle machine
+LIFE_SECONDS_MAX = (
+    180.0  # a deadline, not a promise: starting, joining the group and dying take 15 s on an idle machine
+)
 # The places where a life with traffic can die, each with the pass at which it dies there (C10 needs a rebalance, C13 a replay). A life
 # after a kill waits up to ten seconds for the group to give up the dead one: so few places by default, and all of them in the long run.
 PLACES = ("C1:9", "C4:5", "C7:8", "C8:9", "C11:3")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from laurel_contracts.envelope import Event, derived_id, encode
+from laurel_contracts.envelope import Event, derived_id_text, encode
 from laurel_contracts.points import PointsPosted
 from laurel_contracts.points import Posting as SaidPosting
 from laurel_contracts.programmes import ProgrammeLoaded
@@ -28,7 +28,7 @@ class Message(NamedTuple):
     partition: int
     key: bytes | None
     type: str
-    id: UUID
+    id: str
     number: int | None
     body: bytes
 
@@ -44,7 +44,7 @@ def statements_of(accounts: Iterable[Account]) -> list[Message]:
 
 def posted(member_id: UUID, partition: int, statement: Statement) -> Message:
     """A cause moved the account."""
-    event_id = derived_id("points", member_id, statement.cause)
+    event_id = derived_id_text("points", member_id, statement.cause)
     data = PointsPosted(
         cause=statement.cause,
         postings=tuple(
@@ -61,7 +61,7 @@ def posted(member_id: UUID, partition: int, statement: Statement) -> Message:
         earned_net=statement.earned_net,
     )
     event: Event[Any] = Event(
-        id=str(event_id),
+        id=event_id,
         source=SOURCE,
         type=POSTED,
         time=statement.at,
@@ -74,9 +74,9 @@ def posted(member_id: UUID, partition: int, statement: Statement) -> Message:
 
 def programme_loaded(version: int, sha256: str, at: datetime) -> Message:
     """A version is stored here; the door activates it when all four have it."""
-    event_id = derived_id("programme.loaded", SOURCE, version, sha256)
+    event_id = derived_id_text("programme.loaded", SOURCE, version, sha256)
     event = Event(
-        id=str(event_id),
+        id=event_id,
         source=SOURCE,
         type=LOADED,
         time=at,

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from hashlib import sha1
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
 # A namespace of our own: ids of what we say derive from their cause, so that a replay says the same under the same id.
 LAUREL_NAMESPACE = uuid.UUID("6f1d2c52-6a0d-5a9e-9a55-2d9d4f7c1e01")
+_NAMESPACE_BYTES = LAUREL_NAMESPACE.bytes
+_UUID_5_ZEROS = ~(0xF000 << 64 | 0xC000 << 48)  # the bits of version and variant (RFC 9562, 5.5)
+_UUID_5_ONES = 0x5000 << 64 | 0x8000 << 48
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -67,7 +71,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def derived_id(*parts: object) -> uuid.UUID:
     """The id of something we say, from its cause: the same parts give the same id, on every replay."""
-    return uuid.uuid5(LAUREL_NAMESPACE, "|".join(str(part) for part in parts))
+    return uuid.UUID(derived_id_text(*parts))
+
+
+def derived_id_text(*parts: object) -> str:
+    """The same as text. It is uuid5 by hand, because one is made for every event that is said: half its price."""
+    name = "|".join([str(part) for part in parts])
+    digest = sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).digest()
+    text = (int.from_bytes(digest[:16]) & _UUID_5_ZEROS | _UUID_5_ONES).to_bytes(16).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def encode(event: Event[D]) -> bytes:

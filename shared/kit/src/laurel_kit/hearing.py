@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from laurel_contracts.envelope import Event
 from laurel_kit import negative_control
 
@@ -45,8 +47,7 @@ class RawRecord:
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True, gc=False):
     """One record of a topic, decoded. `key` is 16 bytes on our topics and None on records about a whole partition. `number` counts per
     key by who says it. `event` is None for a hearing that asked for raw records; for a type nobody has declared `event.data` is
     None, and the number still counts."""

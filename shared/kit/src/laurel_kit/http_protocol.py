@@ -1,4 +1,4 @@
-"""HTTP/1.1 as it comes over the wire, before there is a request: limits on its head, and problems for what is no HTTP. The one thing not to
+"""HTTP/1.1 as it goes over the wire: limits on a request's head, problems for what is no HTTP, answers in one piece. The one thing not to
 break: a caller who sends slowly, too much or nothing costs a socket for half a minute and no more."""
 
 from __future__ import annotations
@@ -25,12 +25,45 @@ class _HeadTooLarge(Exception):
     """The headers came in one piece, and are over the limit."""
 
 
+class OneWrite:
+    """The transport as an answer sees it: its head waits for its body, so that both are one write, and one piece to the network; but no
+    longer than to the loop's next turn."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self._in_time: asyncio.Handle | None = None
+
+    def write(self, data: bytes) -> None:
+        """A head is kept, all else is sent, with the head before it."""
+        if self._in_time is not None:
+            self._in_time.cancel()
+            self._in_time = None
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._in_time = self._loop.call_soon(self.write, b"")
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """What is kept goes before the end."""
+        if self._in_time is not None:
+            self.write(b"")
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a limit on the head of a request."""
+    """uvicorn's protocol with a limit on the head of a request, and one write for an answer."""
 
     def connection_made(self, transport: Any) -> None:
         """A caller has come; what he wants must be said soon."""
         super().connection_made(transport)
+        self._answered_by: Any = OneWrite(transport, self.loop)
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
@@ -62,7 +95,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_is_there()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             raise _HeadTooLarge  # the parser stops, and says that it has
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:  # else it is no request of HTTP/1.1
+            self.cycle.transport = self._answered_by
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is told so, as everything is."""

@@ -157,15 +157,11 @@ SELECT count(*) FROM dead_letter
 WHERE grp = :grp AND topic = :topic AND partition = :partition AND at_offset > :since AND state = 'open' AND reason <> :behind
 """)
 
-# All that is said in a transaction, in the order of the calls.
-OUTBOX_INSERT = text("""
-INSERT INTO outbox (topic, partition, key, type, event_id, number, more_headers, body)
-SELECT topic, partition, key, type, event_id, number, more_headers, body
-FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:keys AS bytea[]), CAST(:types AS text[]),
-            CAST(:ids AS text[]), CAST(:numbers AS bigint[]), CAST(:more AS bytea[]), CAST(:bodies AS bytea[]))
-  WITH ORDINALITY AS said(topic, partition, key, type, event_id, number, more_headers, body, place)
-ORDER BY place
-""")
+# The driver begins a transaction at its first statement, whatever that is.
+BEGIN = text("SELECT")
+
+# All that is said in a transaction is copied in, in the order of the calls; ids count up in that order.
+OUTBOX_COLUMNS = ("topic", "partition", "key", "type", "event_id", "number", "more_headers", "body")
 
 OUTBOX_COUNT = text("""
 SELECT count(*) AS rows,

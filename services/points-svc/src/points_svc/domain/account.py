@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 # Accounts of the books. The member's own: what he has, free or held, and what he owes. The system's: where points come from and go to.
@@ -63,8 +63,7 @@ class Entry:
     consumed: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """An entry in brief, for those who listen: `points` is signed, what the account gained."""
 
     kind: str
@@ -72,8 +71,7 @@ class Posting:
     order_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One cause moved the account: its postings, and the balance as it stands after them. `number` counts per member."""
 
     number: int
@@ -88,8 +86,7 @@ class Statement:
     earned_net: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dated:
+class Dated(NamedTuple):
     """A number that something bears, and when it happened: the instant and the programme-local day."""
 
     number: int

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -171,6 +172,7 @@ def millionths(decimal: str) -> int:
     return int(Decimal(decimal) * MILLIONTHS)
 
 
+@cache
 def decimal_of(value: int) -> str:
     """The other way round, for people: 1250000 is "1.25"."""
     whole, rest = divmod(value, MILLIONTHS)

@@ -4,8 +4,8 @@ statement after the one that locks the account."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from points_svc.domain.account import Account, Day
 _ladder = msgspec.json.Decoder(dict[datetime, int])
 _ahead = msgspec.json.Decoder(list[tuple[int, int, str]])
 _encode = msgspec.json.Encoder().encode
+_bytes = attrgetter("bytes")
 
 # Ascending, so that two transactions never wait for each other. A locked row is read as it is when the lock is held.
 LOCK = text("""
@@ -86,7 +87,7 @@ ON CONFLICT (partition) DO UPDATE SET as_of = greatest(partition_day.as_of, excl
 async def lock(tx: Transaction, partition_of: Mapping[UUID, int], days: Mapping[int, Day]) -> dict[UUID, Account]:
     """The accounts of these members, opened where there are none, and locked. Two transactions never open the same account: all
     records about a member come through one lane, whose cursor is locked first; spendings open none."""
-    ids = sorted(partition_of)
+    ids = sorted(partition_of, key=_bytes)  # UUIDs compare in Python, bytes do not; PostgreSQL orders them the same
     rows = (await tx.run(LOCK, ids=ids)).all()
     if len(rows) < len(ids):
         known = {row.member_id for row in rows}
@@ -110,7 +111,7 @@ async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
             hold.seq += ahead if hold.is_new else 0
         ahead = row.said - (account.said - len(account.statements))
         account.said += ahead
-        account.statements = [replace(told, number=told.number + ahead) for told in account.statements]
+        account.statements = [told._replace(number=told.number + ahead) for told in account.statements]
 
 
 async def lock_first(tx: Transaction, keys: Sequence[bytes]) -> None:

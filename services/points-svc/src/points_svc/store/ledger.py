@@ -15,14 +15,9 @@ from points_svc.domain.account import Account, Entry, Lot, NoEffect, Payment
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
-# The large sets come as one JSON text: the driver encodes arrays element by element, which costs more than all the rest of a batch.
-ADD_ENTRIES = text("""
-INSERT INTO transfer (member_id, seq, cause, leg, at, kind, debit, credit, amount, order_id, lot, why)
-SELECT member_id, seq, cause, leg, at, kind, debit, credit, amount, order_id, lot, why
-FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS new(
-  member_id uuid, seq bigint, cause text, leg smallint, at timestamptz, kind text, debit text, credit text, amount bigint,
-  order_id text, lot bigint, why jsonb)
-""")
+# What is only ever added is copied in, binary: a third of the server's work for the same rows out of a JSON text or of arrays.
+NEW_ENTRY = ("member_id", "seq", "cause", "leg", "at", "kind", "debit", "credit", "amount", "order_id", "lot", "why")
+NEW_NO_EFFECT = ("member_id", "cause", "at", "why")
 
 ADD_CONSUMPTION = text("""
 INSERT INTO consumption (member_id, seq, place, lot, amount)
@@ -37,14 +32,6 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:seq AS bigint[]), CAST(:place AS smallin
 WHERE c.member_id = n.member_id AND c.seq = n.seq AND c.place = n.place
 """)
 
-ADD_LOTS = text("""
-INSERT INTO lot (member_id, lot, kind, granted, remaining, expired, earned_at, available_at, expires_at, born_after)
-SELECT member_id, lot, kind, granted, remaining, expired, earned_at, available_at, expires_at, born_after
-FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS new(
-  member_id uuid, lot bigint, kind text, granted bigint, remaining bigint, expired bigint, earned_at timestamptz,
-  available_at timestamptz, expires_at timestamptz, born_after timestamptz)
-""")
-
 CHANGE_LOTS = text("""
 UPDATE lot l SET granted = n.granted, remaining = n.remaining, expired = n.expired
 FROM unnest(CAST(:ids AS uuid[]), CAST(:lot AS bigint[]), CAST(:granted AS bigint[]), CAST(:remaining AS bigint[]),
@@ -52,7 +39,10 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:lot AS bigint[]), CAST(:granted AS bigin
 WHERE l.member_id = n.member_id AND l.lot = n.lot
 """)
 
-LOT_COLUMNS = "member_id, lot, kind, granted, remaining, expired, earned_at, available_at, expires_at, born_after"
+NEW_LOT = (
+    "member_id", "lot", "kind", "granted", "remaining", "expired", "earned_at", "available_at", "expires_at", "born_after",
+)  # fmt: skip
+LOT_COLUMNS = ", ".join(NEW_LOT)
 
 # All lots that hold anything, of these members.
 LIVE_LOTS = text(f"SELECT {LOT_COLUMNS} FROM lot WHERE member_id = ANY(CAST(:ids AS uuid[])) AND remaining > 0")
@@ -71,13 +61,6 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:orders AS text[])) AS wanted(member_id, 
 JOIN transfer t ON t.member_id = wanted.member_id AND t.order_id = wanted.order_id AND t.credit = 'redeemed'
 JOIN consumption c ON c.member_id = t.member_id AND c.seq = t.seq
 ORDER BY t.member_id, c.seq DESC, c.place DESC
-""")
-
-ADD_NO_EFFECTS = text("""
-INSERT INTO no_effect (member_id, cause, at, why)
-SELECT member_id, cause, at, CAST(why AS jsonb)
-FROM unnest(CAST(:ids AS uuid[]), CAST(:cause AS text[]), CAST(:at AS timestamptz[]), CAST(:why AS text[]))
-  AS new(member_id, cause, at, why)
 """)
 
 ENTRY_COLUMNS = "seq, cause, leg, at, kind, debit, credit, amount, order_id, lot, CAST(why AS text) AS why"
@@ -167,23 +150,13 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
 
 async def _add_entries(tx: Transaction, entries: list[tuple[UUID, Entry]]) -> None:
     rows = [
-        {
-            "member_id": member_id,
-            "seq": entry.seq,
-            "cause": entry.cause,
-            "leg": entry.leg,
-            "at": entry.at,
-            "kind": entry.kind,
-            "debit": entry.debit,
-            "credit": entry.credit,
-            "amount": entry.amount,
-            "order_id": entry.order_id,
-            "lot": entry.lot,
-            "why": entry.why,
-        }
+        (
+            member_id, entry.seq, entry.cause, entry.leg, entry.at, entry.kind, entry.debit, entry.credit, entry.amount,
+            entry.order_id, entry.lot, _encode(entry.why).decode(),
+        )
         for member_id, entry in entries
-    ]
-    await tx.run(ADD_ENTRIES, rows=_encode(rows).decode())
+    ]  # fmt: skip
+    await tx.copy("transfer", NEW_ENTRY, rows)
     consumed = [
         (member_id, entry.seq, place, lot, amount)
         for member_id, entry in entries
@@ -196,21 +169,13 @@ async def _add_entries(tx: Transaction, entries: list[tuple[UUID, Entry]]) -> No
 
 async def _add_lots(tx: Transaction, lots: list[tuple[UUID, Lot]]) -> None:
     rows = [
-        {
-            "member_id": member_id,
-            "lot": lot.lot,
-            "kind": lot.kind,
-            "granted": lot.granted,
-            "remaining": lot.remaining,
-            "expired": lot.expired,
-            "earned_at": lot.earned_at,
-            "available_at": lot.available_at,
-            "expires_at": lot.expires_at,
-            "born_after": lot.born_after,
-        }
+        (
+            member_id, lot.lot, lot.kind, lot.granted, lot.remaining, lot.expired, lot.earned_at, lot.available_at,
+            lot.expires_at, lot.born_after,
+        )
         for member_id, lot in lots
-    ]
-    await tx.run(ADD_LOTS, rows=_encode(rows).decode())
+    ]  # fmt: skip
+    await tx.copy("lot", NEW_LOT, rows)
 
 
 async def _write_returned(tx: Transaction, accounts: Iterable[Account]) -> None:
@@ -228,13 +193,8 @@ async def _write_returned(tx: Transaction, accounts: Iterable[Account]) -> None:
 
 
 async def _add_no_effects(tx: Transaction, nothing: list[tuple[UUID, NoEffect]]) -> None:
-    await tx.run(
-        ADD_NO_EFFECTS,
-        ids=[member_id for member_id, _ in nothing],
-        cause=[none.cause for _, none in nothing],
-        at=[none.at for _, none in nothing],
-        why=[_encode(none.why).decode() for _, none in nothing],
-    )
+    rows = [(member_id, none.cause, none.at, _encode(none.why).decode()) for member_id, none in nothing]
+    await tx.copy("no_effect", NEW_NO_EFFECT, rows)
 
 
 async def read_entries(tx: Transaction, member_id: UUID, rows: Iterable[Any]) -> list[Entry]:

@@ -21,13 +21,9 @@ _encode = msgspec.json.Encoder().encode
 COLUMNS = """member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor,
        CAST(parts AS text) AS parts, net"""
 
-ADD = text("""
-INSERT INTO purchase (member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor, parts, net)
-SELECT member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor, parts, net
-FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS new(
-  member_id uuid, order_id text, seq bigint, at timestamptz, day date, version integer, tier text, ordinal bigint,
-  amount_minor bigint, unallocated_minor bigint, parts jsonb, net bigint)
-""")
+NEW = (
+    "member_id", "order_id", "seq", "at", "day", "version", "tier", "ordinal", "amount_minor", "unallocated_minor", "parts", "net",
+)  # fmt: skip
 
 CHANGE = text("""
 UPDATE purchase p SET tier = n.tier, ordinal = n.ordinal, unallocated_minor = n.unallocated_minor,
@@ -103,23 +99,13 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
     new = [(member_id, order) for member_id, order in orders if order.is_new]
     if new:
         rows = [
-            {
-                "member_id": member_id,
-                "order_id": order.order_id,
-                "seq": order.seq,
-                "at": order.at,
-                "day": order.day,
-                "version": order.version,
-                "tier": order.tier,
-                "ordinal": order.ordinal,
-                "amount_minor": order.amount_minor,
-                "unallocated_minor": order.unallocated_minor,
-                "parts": _rows_of(order.parts),
-                "net": order.net,
-            }
+            (
+                member_id, order.order_id, order.seq, order.at, order.day, order.version, order.tier, order.ordinal,
+                order.amount_minor, order.unallocated_minor, _encode(_rows_of(order.parts)).decode(), order.net,
+            )
             for member_id, order in new
-        ]
-        await tx.run(ADD, rows=_encode(rows).decode())
+        ]  # fmt: skip
+        await tx.copy("purchase", NEW, rows)
     changed = [(member_id, order) for member_id, order in orders if order.is_changed and not order.is_new]
     if changed:
         await tx.run(
