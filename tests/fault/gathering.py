@@ -1,5 +1,5 @@
 """The rows of the report: what the tests recorded laid beside how they ended. Pure but for reading one file. The one thing not to break: a
-test that was chosen stands in the report, whatever became of it; what recorded nothing has proved nothing."""
+test that was chosen stands in the report, whatever became of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-HELD, BROKEN, FAILED, UNRECORDED, SKIPPED = "held", "broken", "failed", "unrecorded", "skipped"
-BAD = frozenset({BROKEN, FAILED, UNRECORDED})
+HELD, BROKEN, FAILED, SKIPPED = "held", "broken", "failed", "skipped"
+BAD = frozenset({BROKEN, FAILED})
 CATALOGUE_ID = re.compile(r"T-([A-Z])0*(\d+)")
 NO_ID = "?"
 
@@ -53,7 +53,7 @@ class Report:
 
     @property
     def bad(self) -> list[Row]:
-        """What failed, was recorded false, or recorded nothing."""
+        """What failed or was recorded false."""
         return [row for row in self.rows if row.verdict in BAD]
 
     @property
@@ -91,8 +91,10 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def rows_of(ran: Mapping[str, Ran], recorded: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """One row per record, and one for every test that failed, was skipped or recorded nothing; by catalogue id."""
+    """One row per record, and one for every test that failed or was skipped; one for all cases of a test that have no figure of their own,
+    because what they show is what they assert. By catalogue id."""
     rows: list[Row] = []
+    plain: dict[tuple[str, str], list[Ran]] = {}
     told: set[str] = set()
     shown_false: set[str] = set()
     for line in recorded:
@@ -111,7 +113,11 @@ def rows_of(ran: Mapping[str, Ran], recorded: Iterable[Mapping[str, Any]]) -> li
             figure = test.why or "it did not come to its end"
             rows.append(Row(test.test_id, figure, "", FAILED, test.seconds, None, node))
         elif test.ended == "passed" and node not in told:
-            rows.append(Row(test.test_id, "it passed and recorded nothing", "", UNRECORDED, test.seconds, None, node))
+            plain.setdefault((test.test_id, node.partition("[")[0]), []).append(test)
+    for (test_id, node), cases in plain.items():
+        name = node.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+        figure = f"{name}: {len(cases)} of {len(cases)} cases" if len(cases) > 1 else name
+        rows.append(Row(test_id, figure, "as it says", HELD, sum(case.seconds for case in cases), None, node))
     return in_order(rows)
 
 

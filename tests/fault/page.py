@@ -1,5 +1,5 @@
-"""python -m tests.fault.page [REPORT …]: write the figures of the last runs (`.proof/fault.json`, `.proof/nightly.json`) into
-docs/guarantees.md. The one thing not to break: a red run is written down as red."""
+"""python -m tests.fault.page [REPORT …]: write the figures of the last runs (`.proof/fault.json`, `.proof/nightly.json`, and of the bench
+`.proof/bench*.json`) into docs/guarantees.md. The one thing not to break: a red run is written down as red."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guarantees.md"
-REPORTS = (ROOT / ".proof" / "fault.json", ROOT / ".proof" / "nightly.json")
+REPORTS = tuple(ROOT / ".proof" / name for name in ("fault.json", "nightly.json", "bench.json", "bench-growth.json"))
 BEGIN, END = "<!-- runs: written by `python -m tests.fault.page`, not by hand -->", "<!-- /runs -->"
 TITLES = {"fault": "`make fault`", "nightly": "`make fault-nightly`"}
 
 
 def section(report: dict[str, Any]) -> str:
     """One run as a heading, a sentence and a table."""
+    if "measures" in report:
+        return measured(report)
     rows = report["rows"]
     held = sum(row["verdict"] == "held" for row in rows)
     head = (
@@ -30,6 +32,23 @@ def section(report: dict[str, Any]) -> str:
         for row in rows
     ]
     return head + "\n".join(lines) + "\n"
+
+
+def measured(report: dict[str, Any]) -> str:
+    """One bench as a heading, a sentence and a table."""
+    machine = report["machine"]
+    title = "`make bench`" if "latency_ms" in report else "`make bench-growth`"
+    noisy = f", noisy: {report['noisy']}" if report["noisy"] else ""
+    head = (
+        f"### {title}\n\n{machine['cores']} cores, {machine['memory_gib']:.0f} GiB, everything on one machine; PostgreSQL"
+        f" {machine['postgres']} with fsync, Kafka {machine['kafka']}; medians of {report['rounds']} interleaved rounds{noisy}.\n\n"
+        "| measure | figure | min to max | must | aim | reached |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    return head + "".join(
+        f"| {name} | {each['value']:,.4g} {each['unit']} | {each['min']:,.4g} to {each['max']:,.4g} | {each['must']:g} | {each['aim']:g}"
+        f" | {each['verdict']} |\n"
+        for name, each in report["measures"].items()
+    )
 
 
 def cell(text: str) -> str:

@@ -85,6 +85,18 @@ async def test_a_discarded_record_gives_up_its_number_and_lets_the_rest_pass(dat
         await letters.replay((await letters.find())[0]["id"])
 
 
+async def test_what_bears_no_members_key_can_be_given_up_too(database: Database) -> None:
+    """It has no books in which a number could be skipped; asking for them gave a 500."""
+    heart = applier(database)
+    good = record(ANNA, 1, 0)
+    await lane(heart, RawRecord(HEARD, 0, 0, b"no id", b"{", good.headers))
+    letters = DeadLetters(heart)
+    (letter,) = await letters.find(state="open")
+    assert letter["number"] == 1
+    assert (await letters.discard(letter["id"])).replayed == 0
+    assert await parked(database) == []
+
+
 async def test_a_reader_that_cannot_skip_numbers_refuses_to_discard(database: Database) -> None:
     heart = applier(database, Toy())
     heart.skip_number = None

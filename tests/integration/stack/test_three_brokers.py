@@ -54,9 +54,9 @@ async def test_everything_is_kept_three_times_and_said_when_two_have_it(stack: S
     """T-K02: also the consumer groups' own positions, or a group would be lost with one node."""
     copies, settings = await described(stack, topic)
     until = Deadline(60.0)
-    while (
-        not copies
-    ):  # Kafka makes its own topic when the first group is asked for; on a busy machine that takes a while
+    while not (
+        copies and settings
+    ):  # Kafka makes its own topic when the first group is asked for, and tells of it later
         assert not until.passed(), f"{topic} is not there"
         until.wait()
         copies, settings = await described(stack, topic)

@@ -11,6 +11,7 @@ import pytest
 from laurel_cli.stack import Stack, StackError
 from laurel_cli.stack.cluster import KafkaCluster
 from laurel_cli.stack.ports import OFFSETS
+from laurel_cli.stack.postgres import wanted_settings
 from laurel_cli.stack.settings import Settings, agree, offset_seconds
 from laurel_cli.stack.state import Home
 
@@ -141,3 +142,11 @@ def test_a_secret_is_made_once_and_only_its_owner_can_read_it(home: Home) -> Non
 def test_an_unknown_part_is_refused_with_the_names_there_are(home: Home) -> None:
     with pytest.raises(StackError, match="there is no part redis; there are postgres, kafka"):
         Stack(home.root).up(only={"redis"})
+
+
+def test_what_postgres_is_given_beside_our_own_settings_is_name_and_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAUREL_POSTGRES_SETTINGS", "shared_buffers=3GB  max_wal_size=16GB")
+    assert wanted_settings() == {"shared_buffers": "3GB", "max_wal_size": "16GB"}
+    monkeypatch.setenv("LAUREL_POSTGRES_SETTINGS", "shared_buffers")
+    with pytest.raises(StackError, match="'shared_buffers' is not name=value"):
+        wanted_settings()

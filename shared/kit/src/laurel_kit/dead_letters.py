@@ -11,7 +11,7 @@ from laurel_kit import crash, sql
 from laurel_kit.applying import Applier
 from laurel_kit.decoding import Unreadable
 from laurel_kit.failures import Verdict, verdict_of
-from laurel_kit.hearing import BrokenNumbers, RawRecord
+from laurel_kit.hearing import KEY_BYTES, BrokenNumbers, RawRecord
 from laurel_kit.postgres import Transaction, storable
 
 S = TypeVar("S")
@@ -87,14 +87,14 @@ class DeadLetters(Generic[S]):
         return await self._replay_from(letter_id, storable(asked_by))
 
     async def discard(self, letter_id: int, asked_by: str = SOMEBODY) -> Report:
-        """Give one up. Its number is skipped in the handler's books, and what stood behind it is replayed. Raises NotReplayable when it is
-        not open, not the first of its key, or its number cannot be skipped."""
+        """Give one up. Its number is skipped in the handler's books (a key that is no member's has none there), and what stood behind it
+        is replayed. Raises NotReplayable when it is not open, not the first of its key, or its number cannot be skipped."""
         asked_by = storable(asked_by)
         async with self._database.transaction(group=self._grp, replaying=True) as tx:
             row = await self._locked(tx, letter_id)
             _refuse_unless_open(row)
             await self._refuse_unless_first(tx, row)
-            if row.key is not None and row.number is not None:
+            if row.key is not None and len(row.key) == KEY_BYTES and row.number is not None:
                 await self._skip_number(tx, row)
             await self._close(tx, row, "discarded", asked_by)
             await self._note(tx, letter_id, "discard", "discarded", asked_by=asked_by)

@@ -15,6 +15,8 @@ from laurel_kit import negative_control
 
 S = TypeVar("S")
 
+KEY_BYTES = 16  # of a record about a member: his id
+
 Handler = Callable[[Sequence["Heard"], S], Awaitable[None]]
 
 

@@ -42,6 +42,15 @@ _SETTINGS = {
 }
 
 
+def wanted_settings() -> dict[str, str]:
+    """`LAUREL_POSTGRES_SETTINGS="shared_buffers=3GB max_wal_size=16GB"`: what a larger machine can give. Raises StackError."""
+    words = os.environ.get("LAUREL_POSTGRES_SETTINGS", "").split()
+    pairs = [word.partition("=") for word in words]
+    if wrong := [word for word, (name, _, value) in zip(words, pairs, strict=True) if not (name and value)]:
+        raise StackError(f"LAUREL_POSTGRES_SETTINGS: {wrong[0]!r} is not name=value")
+    return {name: value for name, _, value in pairs}
+
+
 class PostgresServer:
     """The PostgreSQL of one stack."""
 
@@ -87,7 +96,7 @@ class PostgresServer:
         if not (self._data / "PG_VERSION").exists():
             self._initialise(account)
         self._clear_stale_lock()
-        settings = {**_SETTINGS, "port": str(self.port)}
+        settings = {**_SETTINGS, **wanted_settings(), "port": str(self.port)}
         if "--with-lz4" in account.run("pg_config", "--configure", cwd=self._root):
             settings["wal_compression"] = "lz4"
         arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

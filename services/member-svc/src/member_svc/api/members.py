@@ -9,10 +9,11 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from laurel_contracts.envelope import Identifier
 from laurel_kit.http import Problem
+from laurel_kit.http_types import Instant
 from member_svc.api.access import Access
 from member_svc.api.errors import no_such_member
 from member_svc.domain import identifiers
@@ -37,7 +38,7 @@ class Registration(BaseModel):
     """Who enrols, and when he did so (now, when it is left out)."""
 
     identifiers: list[GivenIdentifier] = Field(min_length=1, max_length=20)
-    time: AwareDatetime | None = None
+    time: Instant | None = None
     referrer_id: UUID | None = None
 
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from laurel_contracts.programme import Programme
 from laurel_kit.http import Problem
+from laurel_kit.http_types import Instant
 from member_svc.api.access import Access
 from member_svc.handlers.publish_programme import activate_programme, read_programme, store_programme
 
@@ -30,7 +31,7 @@ DOCUMENT: dict[str, Any] = {
 class Activate(BaseModel):
     """From when the version is in force. The first one: from the beginning (null); a later one: now (null), or a coming instant."""
 
-    effective_from: AwareDatetime | None = None
+    effective_from: Instant | None = None
 
 
 class Activated(BaseModel):

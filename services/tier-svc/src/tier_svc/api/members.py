@@ -8,8 +8,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
+from laurel_kit.http_types import Instant
 from laurel_kit.postgres import Database, Transaction
 from tier_svc.api import errors
 from tier_svc.api.schemas import FactAnswer, FactsPage, StandingAnswer, TierAtAnswer
@@ -42,8 +42,8 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
         member_id: UUID,
         limit: Limit = 100,
         after: Annotated[int, Query(ge=0, le=ORDINAL_LAST)] = 0,
-        at: AwareDatetime | None = None,
-        as_known_at: AwareDatetime | None = None,
+        at: Instant | None = None,
+        as_known_at: Instant | None = None,
     ) -> FactsPage | TierAtAnswer:
         """The facts, oldest first, each with its reason; with `at`: which tier was held then, as corrected, or as known at an instant."""
         async with database.reading() as tx:
