@@ -87,7 +87,7 @@ async def test_a_discarded_record_gives_up_its_number_and_lets_the_rest_pass(dat
 
 async def test_what_bears_no_members_key_can_be_given_up_too(database: Database) -> None:
     """It has no books in which a number could be skipped; asking for them gave a 500."""
-    heart = applier(database)
+    heart = applier(database, Toy())
     good = record(ANNA, 1, 0)
     await lane(heart, RawRecord(HEARD, 0, 0, b"no id", b"{", good.headers))
     letters = DeadLetters(heart)
