@@ -8,6 +8,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import asyncpg
@@ -55,8 +56,10 @@ class Stopwatch:
         self._next[partition] = place
 
 
-async def waits(stage: Stage, template: str, rates: Sequence[int], seconds: float, rounds: int) -> list[Wait]:
-    """One process of points-svc, all rates in turn, so many rounds."""
+async def waits(
+    stage: Stage, template: str, rates: Sequence[int], seconds: float, rounds: int, *, workers: int = 1
+) -> list[Wait]:
+    """So many processes of points-svc, all rates in turn, so many rounds."""
     stream = purchases(int(sum(rates) * seconds) * rounds, world="latency", skip=40_000)
     database = await stage.fresh(template)
     before = await stage.ends("points")
@@ -69,14 +72,17 @@ async def waits(stage: Stage, template: str, rates: Sequence[int], seconds: floa
     await producer.start()
     measured = []
     try:
-        with stage.service("points-svc", database) as process:
-            async with starting_gun(stage, database, [process]):
+        with ExitStack() as running:
+            processes = [
+                running.enter_context(stage.service("points-svc", database, place=place)) for place in range(workers)
+            ]
+            async with starting_gun(stage, database, processes):
                 pass
             for turn in range(rounds * len(rates)):
                 rate = rates[turn % len(rates)]
                 ours, stream = stream[: int(rate * seconds)], stream[int(rate * seconds) :]
                 measured.append(await _one(producer, looking, ours, rate))
-                refuse_if_dead(stage, [process])
+                refuse_if_dead(stage, processes)
     finally:
         await producer.stop()
         await looking.close()

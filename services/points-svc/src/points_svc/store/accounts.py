@@ -93,7 +93,7 @@ async def lock(tx: Transaction, partition_of: Mapping[UUID, int], days: Mapping[
         known = {row.member_id for row in rows}
         missing = [member_id for member_id in ids if member_id not in known]
         await tx.run(OPEN, ids=missing, partitions=[partition_of[member_id] for member_id in missing])
-        rows = (await tx.run(LOCK, ids=ids)).all()
+        rows = [*rows, *(await tx.run(LOCK, ids=missing))]  # nobody else has seen them yet: their order does not matter
     return {row[0]: _account(row, days) for row in rows}
 
 
