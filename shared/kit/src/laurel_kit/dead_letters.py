@@ -87,7 +87,7 @@ class DeadLetters(Generic[S]):
         return await self._replay_from(letter_id, storable(asked_by))
 
     async def discard(self, letter_id: int, asked_by: str = SOMEBODY) -> Report:
-        """Give one up. Its number is skipped in the handler's books (a key that is no member's has none there), and what stood behind it
+        """Give one up. Its number is skipped in the handler's books (a key that is no id has none there), and what stood behind it
         is replayed. Raises NotReplayable when it is not open, not the first of its key, or its number cannot be skipped."""
         asked_by = storable(asked_by)
         async with self._database.transaction(group=self._grp, replaying=True) as tx:

@@ -15,7 +15,7 @@ from laurel_kit import negative_control
 
 S = TypeVar("S")
 
-KEY_BYTES = 16  # of a record about a member: his id
+KEY_BYTES = 16  # an id, on our topics
 
 Handler = Callable[[Sequence["Heard"], S], Awaitable[None]]
 
