@@ -24,7 +24,7 @@ JSON = ((b"content-type", b"application/json"),)
 START_SECONDS = 120  # of schemathesis itself, and of a phase that is just being ended
 RUNS = [
     pytest.param(
-        "examples,coverage,fuzzing,stateful", 30, marks=[pytest.mark.fault, pytest.mark.long], id="2-min-in-all"
+        "examples,coverage,fuzzing,stateful", 25, marks=[pytest.mark.fault, pytest.mark.long], id="100-s-in-all"
     ),
     pytest.param(
         "examples,coverage,fuzzing,stateful", 1800, marks=[pytest.mark.nightly, pytest.mark.long], id="30-min"

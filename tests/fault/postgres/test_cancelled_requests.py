@@ -68,7 +68,6 @@ async def cancelled(url: str, requests: int) -> None:
         assert held, (figure, problems[:5])
 
 
-@pytest.mark.fault
 @pytest.mark.long
 async def test_1_000_requests_cancelled_anywhere_leave_nothing_behind(empty_url: str) -> None:
     """T-P11: the small size."""

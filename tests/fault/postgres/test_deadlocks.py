@@ -177,7 +177,6 @@ async def test_locks_in_the_wrong_order_are_seen_by_the_hook_and_by_postgresql(e
     assert held, figure
 
 
-@pytest.mark.fault
 @pytest.mark.long
 async def test_6_000_mixed_operations_meet_without_a_deadlock(empty_url: str) -> None:
     """T-P05: the small size, with the hook on."""

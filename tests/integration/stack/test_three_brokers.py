@@ -26,7 +26,7 @@ RECORDS = 2_000
 NODES = {"kafka-1", "kafka-2", "kafka-3"}
 INTERNAL = "__consumer_offsets"
 
-pytestmark = [pytest.mark.fault, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,7 @@ async def described(stack: Stack, topic: str) -> tuple[list[int], dict[str, str]
     return [len(part["replicas"]) for part in found], settings
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("topic", ["activities", INTERNAL])
 async def test_everything_is_kept_three_times_and_said_when_two_have_it(stack: Stack, topic: str) -> None:
     """T-K02: also the consumer groups' own positions, or a group would be lost with one node."""
@@ -74,6 +75,7 @@ async def test_each_node_is_a_part_with_an_address_and_a_pid(stack: Stack) -> No
     assert all(found is not None and found < 512 for found in memory)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("node", [1, 2, 3])
 async def test_one_node_may_die_and_what_was_said_before_and_meanwhile_is_there(stack: Stack, node: int) -> None:
     """T-K02: acknowledged by all in sync; the two that live go on; the dead one comes back with what it missed."""
@@ -89,6 +91,7 @@ async def test_one_node_may_die_and_what_was_said_before_and_meanwhile_is_there(
     assert set(stack.pids()) == NODES
 
 
+@pytest.mark.fault
 async def test_a_node_without_a_majority_is_no_broker_for_the_watchdog(stack: Stack) -> None:
     """T-K03: it takes connections and answers nothing; a reader that took it for Kafka would end itself every minute."""
     partitions = [TopicPartition("activities", number) for number in range(16)]
