@@ -10,6 +10,8 @@ from laurel_cli.stack import Stack, throwaway_stack
 from laurel_kit.migrate import upgrade
 from points_svc.main import migrations
 from tests.integration.points_svc.books import Books
+from tests.integration.points_svc.till import Checkout, open_checkout
+from tests.unit.points_svc.script import Script
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,16 @@ async def new_books(points_postgres: Stack) -> AsyncIterator[Callable[[], object
 @pytest.fixture
 async def books(new_books: Callable[[], object]) -> Books:
     return await new_books()  # type: ignore[no-any-return, misc]
+
+
+@pytest.fixture
+async def till(books: Books) -> AsyncIterator[Checkout]:
+    """A member with 100 points, and a checkout."""
+    async with open_checkout(books) as checkout:
+        script = Script()
+        script.register()
+        script.buy(10000)
+        await books.play(script)
+        checkout.clock.at = script.now
+        yield checkout
+        assert await books.broken() == {}

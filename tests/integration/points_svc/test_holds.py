@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,23 +11,10 @@ import pytest
 from points_svc.main import say_all_again
 from tests.integration.points_svc.books import MEMBER, Books, activated
 from tests.integration.points_svc.test_saying import CLEAR, outbox
-from tests.integration.points_svc.till import Checkout, open_checkout
+from tests.integration.points_svc.till import Checkout
 from tests.unit.points_svc.script import Script
 
 QUARTER = timedelta(minutes=15)
-
-
-@pytest.fixture
-async def till(books: Books) -> AsyncIterator[Checkout]:
-    """A member with 100 points, and a checkout."""
-    async with open_checkout(books) as checkout:
-        script = Script()
-        script.register()
-        script.buy(10000)
-        await books.play(script)
-        checkout.clock.at = script.now
-        yield checkout
-        assert await books.broken() == {}
 
 
 async def more(till: Checkout, number: int) -> Script:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -11,24 +10,12 @@ from sqlalchemy import text
 from laurel_kit.postgres import Transaction
 from points_svc.handlers.once import forget_old_answers
 from tests.integration.points_svc.books import MEMBER, Books
-from tests.integration.points_svc.till import Checkout, open_checkout
+from tests.integration.points_svc.till import Checkout
 from tests.unit.points_svc.script import Script
 
 KEY = "a-key-of-one-and-only-use"
 WEEK = timedelta(days=7)
 ACTS = ["spendings", "holds", "capture", "void"]
-
-
-@pytest.fixture
-async def till(books: Books) -> AsyncIterator[Checkout]:
-    async with open_checkout(books) as checkout:
-        script = Script()
-        script.register()
-        script.buy(10000)
-        await books.play(script)
-        checkout.clock.at = script.now
-        yield checkout
-        assert await books.broken() == {}
 
 
 async def request(till: Checkout, act: str) -> tuple[str, dict[str, int]]:

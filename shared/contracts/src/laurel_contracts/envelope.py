@@ -75,7 +75,7 @@ def derived_id(*parts: object) -> uuid.UUID:
 
 
 def derived_id_text(*parts: object) -> str:
-    """The same as text. It is uuid5 by hand, because one is made for every event that is said: half its price."""
+    """The same as text. It is uuid5 by hand, because one is made for every event that is said: two thirds of its price."""
     name = "|".join([str(part) for part in parts])
     digest = sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).digest()
     text = (int.from_bytes(digest[:16]) & _UUID_5_ZEROS | _UUID_5_ONES).to_bytes(16).hex()

@@ -15,7 +15,7 @@ from points_svc.domain.account import Account, Entry, Lot, NoEffect, Payment
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
-# What is only ever added is copied in, binary: a third of the server's work for the same rows out of a JSON text or of arrays.
+# What is only ever added is copied in, binary: the server does less for it than for the same rows out of a JSON text (ADR 0008).
 NEW_ENTRY = ("member_id", "seq", "cause", "leg", "at", "kind", "debit", "credit", "amount", "order_id", "lot", "why")
 NEW_NO_EFFECT = ("member_id", "cause", "at", "why")
 
