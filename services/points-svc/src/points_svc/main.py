@@ -63,10 +63,8 @@ async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> 
 
 async def prove_books(database: Database, shelf: Shelf) -> dict[str, int]:
     """How often each invariant is broken, at one moment."""
-    async with database.reading() as tx:
-        store = PointsStore(tx, shelf)
-        await store.hold_still()
-        broken: dict[str, int] = (await store.trial_balance())["invariants"]
+    async with database.reading(still=True) as tx:
+        broken: dict[str, int] = (await PointsStore(tx, shelf).trial_balance())["invariants"]
         return broken
 
 

@@ -301,10 +301,18 @@ class Database:
         tx.committed()
 
     @asynccontextmanager
-    async def reading(self, *, pool_wait_seconds: float = POOL_WAIT_SECONDS) -> AsyncIterator[Transaction]:
-        """Read only. Each statement sees what is committed when it begins, as it does under READ COMMITTED anyway."""
+    async def reading(
+        self, *, still: bool = False, pool_wait_seconds: float = POOL_WAIT_SECONDS
+    ) -> AsyncIterator[Transaction]:
+        """Read only. Each statement sees what is committed when it begins, as it does under READ COMMITTED anyway; `still`: all of them
+        see one moment, in a transaction, which costs two round trips more."""
         async with self._connection(self._reading_engine, self._free_reading, pool_wait_seconds) as connection:
-            yield Transaction(connection, group=self.application_name)
+            if not still:
+                yield Transaction(connection, group=self.application_name)
+                return
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                yield Transaction(connection, group=self.application_name)
 
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again (at most 5 times) when two transactions stood in each other's way."""

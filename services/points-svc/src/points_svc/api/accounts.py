@@ -31,7 +31,7 @@ def of_accounts(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRo
 
     @router.get("/{member_id}/balance")
     async def balance(member_id: UUID) -> Response:
-        async with database.reading() as tx:
+        async with database.reading(still=True) as tx:
             shown = await show_account.show_balance(member_id, clock.now(), PointsStore(tx, shelf))
         if shown is None:
             raise errors.member_unknown(member_id)
@@ -41,7 +41,7 @@ def of_accounts(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRo
     async def statement(
         member_id: UUID, limit: Limit = PAGE, before: Annotated[int | None, Query(ge=1, le=BIGINT_MAX)] = None
     ) -> Response:
-        async with database.reading() as tx:
+        async with database.reading(still=True) as tx:
             shown = await show_account.show_statement(member_id, before, limit, PointsStore(tx, shelf))
         if shown is None:
             raise errors.member_unknown(member_id)
@@ -51,12 +51,12 @@ def of_accounts(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRo
     async def orders(
         member_id: UUID, limit: Limit = PAGE, after: Annotated[int, Query(ge=0, le=BIGINT_MAX)] = 0
     ) -> Response:
-        async with database.reading() as tx:
+        async with database.reading(still=True) as tx:
             return as_json(await show_account.show_orders(member_id, after, limit, PointsStore(tx, shelf)))
 
     @router.get("/{member_id}/orders/{order_id:path}")
     async def order(member_id: UUID, order_id: str) -> Response:
-        async with database.reading() as tx:
+        async with database.reading(still=True) as tx:
             shown = await show_account.show_order(member_id, order_id, PointsStore(tx, shelf))
         if shown is None:
             raise errors.order_unknown(order_id)

@@ -26,10 +26,8 @@ def of_books(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Po
 
     @router.get("/summary")
     async def summary() -> dict[str, int]:
-        async with database.reading() as tx:
-            store = PointsStore(tx, shelf)
-            await store.hold_still()
-            figures = await store.summary()
+        async with database.reading(still=True) as tx:
+            figures = await PointsStore(tx, shelf).summary()
         metrics.points_outstanding.set(figures["outstanding"])
         metrics.points_owed.set(figures["debt"])
         metrics.points_held.set(figures["held"])
@@ -37,10 +35,8 @@ def of_books(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Po
 
     @router.get("/ledger/trial-balance")
     async def trial_balance() -> dict[str, Any]:
-        async with database.reading() as tx:
-            store = PointsStore(tx, shelf)
-            await store.hold_still()
-            proof = await store.trial_balance()
+        async with database.reading(still=True) as tx:
+            proof = await PointsStore(tx, shelf).trial_balance()
         metrics.note_proof(proof["invariants"])
         return proof
 

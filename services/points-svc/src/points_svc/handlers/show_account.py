@@ -17,7 +17,6 @@ HOLDS_SHOWN_MAX = 100  # with a balance; all of them stand in the list of holds
 
 async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> dict[str, Any] | None:
     """The balance at `now`; None: no such member."""
-    await store.hold_still()
     account = await store.read_account(member_id)
     if account is None:
         return None
@@ -45,7 +44,6 @@ async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> di
 
 async def show_statement(member_id: UUID, before: int | None, limit: int, store: PointsStore) -> dict[str, Any] | None:
     """A page of entries, newest first, each with its reason."""
-    await store.hold_still()
     account = await store.read_account(member_id)
     if account is None:
         return None
@@ -65,7 +63,6 @@ async def show_orders(member_id: UUID, after: int, limit: int, store: PointsStor
 
 async def show_order(member_id: UUID, order_id: str, store: PointsStore) -> dict[str, Any] | None:
     """One order, and every entry it caused."""
-    await store.hold_still()
     order = await store.order(member_id, order_id)
     if order is None:
         return None

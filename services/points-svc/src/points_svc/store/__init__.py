@@ -224,10 +224,6 @@ class PointsStore:
 
     # Readings.
 
-    async def hold_still(self) -> None:
-        """From here on all readings are of one moment. Must come first in its transaction."""
-        await self.tx.run(reports.HOLD_STILL)
-
     async def read_account(self, member_id: UUID) -> Account | None:
         """An account as it stands, not locked."""
         return await accounts.read(self.tx, member_id)

@@ -14,9 +14,6 @@ from points_svc.domain.account import Account, Day, Order
 from points_svc.store import accounts
 from points_svc.store.orders import COLUMNS, order_of
 
-# All statements of the transaction see one moment.
-HOLD_STILL = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-
 BALANCES = text("""
 SELECT a.member_id, a.earned_net, a.posted, a.debt, a.held,
        CASE WHEN a.debt > 0 THEN 0 ELSE coalesce(spendable.points, 0) END AS available
