@@ -89,7 +89,7 @@ async def _prove(stage: Stage, database: str) -> None:
     """Σ transfers = 0, balances = lots, and all other invariants of the ledger."""
     books = Database(stage.dsn(database), application_name="bench", pool_size=1)
     try:
-        async with books.transaction() as tx:
+        async with books.auditing() as tx:
             proof = await trial_balance(tx)
     finally:
         await books.close()

@@ -3,9 +3,13 @@ PostgreSQL takes with a warning and forgets."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from sqlalchemy import text
 
-from laurel_kit.postgres import Database
+from laurel_kit.failures import PoolBusy
+from laurel_kit.postgres import AUDIT_STATEMENT_SECONDS_MAX, Database
 
 from .toy import SAID, SIGNED_IN
 
@@ -35,3 +39,22 @@ async def test_what_is_set_for_one_long_reading_holds_in_it_and_not_after_it(dat
         assert (await tx.run(TIMEOUT)).scalar_one() == "2min"
     async with database.reading() as tx:
         assert (await tx.run(TIMEOUT)).scalar_one() == usual
+
+
+async def test_an_audit_is_of_one_moment_outlasts_the_limits_of_other_statements_and_runs_alone(
+    database: Database,
+) -> None:
+    """Would break it: the pool's own limit of 15 s, which cut off the proof of a ledger of ten million entries."""
+    async with database.auditing() as tx:
+        seen = [
+            (await tx.run(text(f"SHOW {name}"))).scalar_one() for name in ("statement_timeout", "transaction_isolation")
+        ]
+        assert seen == ["10min", "repeatable read"]
+        raw = await tx.connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        assert driver._config.command_timeout > AUDIT_STATEMENT_SECONDS_MAX
+        with pytest.raises(PoolBusy):
+            async with database.auditing():
+                pass
+    async with database.auditing() as tx:
+        assert (await tx.run(text("SELECT 1"))).scalar_one() == 1

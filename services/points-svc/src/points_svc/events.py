@@ -49,7 +49,7 @@ def posted(member_id: UUID, partition: int, statement: Statement) -> Message:
         cause=statement.cause,
         postings=tuple(
             [
-                SaidPosting(kind=posting.kind, points=posting.points, order_id=posting.order_id)  # type: ignore[arg-type]
+                SaidPosting(kind=posting.kind, points=posting.points, order_id=posting.order_id)
                 for posting in statement.postings
             ]
         ),

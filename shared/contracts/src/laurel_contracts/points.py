@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from laurel_contracts.envelope import Data, Instant, Points, ShortText
 
-EntryKind = Literal[
-    "earned", "rated_again", "taken_back", "given_back", "awarded", "award_taken_back", "spent", "expired"
-]
+# The ledger's own words for its entries. An open set: a new kind of entry must not stop a reader that only adds up (ADR 0012).
+EntryKind = str
 
 
 class Posting(Data, frozen=True, kw_only=True):

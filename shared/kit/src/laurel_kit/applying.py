@@ -12,7 +12,8 @@ from laurel_kit import crash, negative_control, sql
 from laurel_kit.decoding import Decoding, Unreadable, number_of
 from laurel_kit.failures import DeadLettersTooMany, Gap, Stale, again_on_contention
 from laurel_kit.hearing import Heard, Hearing, Record, Span
-from laurel_kit.postgres import POOL_WAIT_PATIENT_SECONDS, Database, Transaction
+from laurel_kit.places import POOL_WAIT_PATIENT_SECONDS
+from laurel_kit.postgres import Database, Transaction
 from laurel_kit.telemetry import KitMetrics
 
 S = TypeVar("S")

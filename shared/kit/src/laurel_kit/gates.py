@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from laurel_kit import sql
-from laurel_kit.postgres import POOL_WAIT_PATIENT_SECONDS, Database
+from laurel_kit.places import POOL_WAIT_PATIENT_SECONDS
+from laurel_kit.postgres import Database
 
 
 class Marks:

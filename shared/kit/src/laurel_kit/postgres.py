@@ -17,20 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from laurel_contracts.envelope import derived_id
 from laurel_kit import crash, sql
-from laurel_kit.failures import PoolBusy, again_on_contention
+from laurel_kit.failures import again_on_contention
 from laurel_kit.hearing import Span
+from laurel_kit.places import POOL_WAIT_SECONDS, Places
 
 T = TypeVar("T")
 
-# A caller over HTTP rather hears "busy" than waits for a connection; the consume loop may wait longer.
-POOL_WAIT_SECONDS = 0.2
-POOL_WAIT_PATIENT_SECONDS = 5.0
-# Who would stand behind more callers than the connections serve in that time hears it at once.
-WAITING_PER_CONNECTION_MAX = 16
 # Prepared statements kept per connection: more than all statements of one service.
 PREPARED_STATEMENTS_MAX = 500
 CONNECT_SECONDS_MAX = 5.0
 COMMAND_SECONDS_MAX = 15.0  # above statement_timeout: only a server that does not answer at all comes to this
+# An audit reads everything there is: minutes on a ledger of ten million entries. One at a time, on a connection of its own, so that it
+# takes no place from anybody else.
+AUDIT_STATEMENT_SECONDS_MAX = 600
+AUDIT_GRACE_SECONDS = 5.0  # the server ends such a statement, and the driver only where the server does not
+AUDITS_AT_ONCE = 1
 # Text that stands in a dead letter: enough for a path and a message, not for a record.
 DETAIL_CHARS_MAX = 2_000
 
@@ -212,31 +213,6 @@ class Transaction:
         return Said(f"{dead.topic}.dead-letter", 0, dead.key, "laurel.record.set-aside.v1", event_id, None, more, body)
 
 
-class _Places(asyncio.Semaphore):
-    """The places in a pool. The queue for them is bounded in time and in length."""
-
-    def __init__(self, places: int) -> None:
-        super().__init__(places)
-        self._waiting = 0
-        self._waiting_max = places * WAITING_PER_CONNECTION_MAX
-
-    async def take(self, wait_seconds: float) -> None:
-        """One place. Raises PoolBusy."""
-        if not self.locked():
-            await self.acquire()
-            return
-        if wait_seconds <= POOL_WAIT_SECONDS and self._waiting >= self._waiting_max:
-            raise PoolBusy(f"{self._waiting} wait for a database connection already")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(wait_seconds):
-                await self.acquire()
-        except TimeoutError:
-            raise PoolBusy(f"no database connection within {wait_seconds} s") from None
-        finally:
-            self._waiting -= 1
-
-
 class Database:
     """The service's database: `pool_size` connections for transactions, and as many, read-only, for reading. `woken` is set whenever a
     commit has put something into the outbox."""
@@ -246,15 +222,25 @@ class Database:
         self.application_name = application_name
         self.woken = asyncio.Event()
         self.on_marks: list[Callable[[Iterable[tuple[str, int, int]]], None]] = []
-        self._free = _Places(pool_size)
-        self._free_reading = _Places(pool_size)
+        self._free = Places(pool_size)
+        self._free_reading = Places(pool_size)
         self.engine: AsyncEngine = self._engine(pool_size, {})
         # Every statement for itself: one round trip instead of three. Nothing is open when a connection comes back to the pool.
         self._reading_engine: AsyncEngine = self._engine(
             pool_size, {"default_transaction_read_only": "on"}, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
         )
 
-    def _engine(self, pool_size: int, settings: dict[str, str], **options: Any) -> AsyncEngine:
+        self._free_audit = Places(AUDITS_AT_ONCE)
+        self._audit_engine: AsyncEngine = self._engine(
+            AUDITS_AT_ONCE,
+            {"default_transaction_read_only": "on", "statement_timeout": f"{AUDIT_STATEMENT_SECONDS_MAX}s"},
+            command_seconds=AUDIT_STATEMENT_SECONDS_MAX + AUDIT_GRACE_SECONDS,
+            isolation_level="REPEATABLE READ",
+        )
+
+    def _engine(
+        self, pool_size: int, settings: dict[str, str], *, command_seconds: float = COMMAND_SECONDS_MAX, **options: Any
+    ) -> AsyncEngine:
         engine = create_async_engine(
             self.url.set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
@@ -262,7 +248,7 @@ class Database:
             connect_args={
                 "server_settings": SESSION_SETTINGS | {"application_name": self.application_name} | settings,
                 "timeout": CONNECT_SECONDS_MAX,
-                "command_timeout": COMMAND_SECONDS_MAX,
+                "command_timeout": command_seconds,
                 "prepared_statement_cache_size": PREPARED_STATEMENTS_MAX,
             },
             **options,
@@ -314,6 +300,15 @@ class Database:
             async with connection.begin():
                 yield Transaction(connection, group=self.application_name)
 
+    @asynccontextmanager
+    async def auditing(self, *, pool_wait_seconds: float = POOL_WAIT_SECONDS) -> AsyncIterator[Transaction]:
+        """Read only, all of one moment, and for as long as it takes to read everything. Raises PoolBusy while another audit runs."""
+        async with (
+            self._connection(self._audit_engine, self._free_audit, pool_wait_seconds) as connection,
+            connection.begin(),
+        ):
+            yield Transaction(connection, group=self.application_name)
+
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again (at most 5 times) when two transactions stood in each other's way."""
 
@@ -325,7 +320,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(
-        self, engine: AsyncEngine, free: _Places, pool_wait_seconds: float
+        self, engine: AsyncEngine, free: Places, pool_wait_seconds: float
     ) -> AsyncIterator[AsyncConnection]:
         await free.take(pool_wait_seconds)
         try:
@@ -348,6 +343,7 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self._reading_engine.dispose()
+        await self._audit_engine.dispose()
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -21,7 +21,8 @@ from laurel_kit.hearing import Hearing, RawRecord
 from laurel_kit.isolating import Outcome, apply_isolating
 from laurel_kit.kafka import Kafka, as_kafka, bounded_stop, started_consumer
 from laurel_kit.lanes import Lane, take
-from laurel_kit.postgres import POOL_WAIT_PATIENT_SECONDS, Database, Transaction
+from laurel_kit.places import POOL_WAIT_PATIENT_SECONDS
+from laurel_kit.postgres import Database, Transaction
 from laurel_kit.telemetry import KitMetrics
 from laurel_kit.watching import OffsetCopier, Watchdog
 

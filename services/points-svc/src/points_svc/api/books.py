@@ -35,7 +35,7 @@ def of_books(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Po
 
     @router.get("/ledger/trial-balance")
     async def trial_balance() -> dict[str, Any]:
-        async with database.reading(still=True) as tx:
+        async with database.auditing() as tx:
             proof = await PointsStore(tx, shelf).trial_balance()
         metrics.note_proof(proof["invariants"])
         return proof

@@ -15,6 +15,8 @@ DEBT = "debt"
 ISSUANCE = "issuance"
 REDEEMED = "redeemed"
 EXPIRED = "expired"
+ADJUSTMENT = "adjustment"  # what was corrected by hand
+CLEARING = "clearing"  # on the way from one member to another: the books balance at every moment (architecture.md 5)
 
 # Kinds of entries. Those that leave what the member has less what he owes as it is are not said on the topic `points`.
 EARNED = "earned"
@@ -25,6 +27,14 @@ AWARDED = "awarded"
 AWARD_TAKEN_BACK = "award_taken_back"
 SPENT = "spent"
 EXPIRY = "expired"
+ADJUSTED = "adjusted"
+EXTENDED = "extended"
+TRANSFERRED_OUT = "transferred_out"
+TRANSFERRED_IN = "transferred_in"
+TRANSFER_RETURNED = "transfer_returned"
+REFERRED = "referred"
+SHARED = "shared"
+SHARE_TAKEN_BACK = "share_taken_back"
 REPAID = "repaid"
 RESERVED = "reserved"
 RELEASED = "released"
