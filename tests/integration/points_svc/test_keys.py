@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -14,14 +15,20 @@ from tests.integration.points_svc.till import Checkout
 from tests.unit.points_svc.script import Script
 
 KEY = "a-key-of-one-and-only-use"
+SISTER = type(MEMBER)(int=2)
 WEEK = timedelta(days=7)
-ACTS = ["spendings", "holds", "capture", "void"]
+ACTS = ["spendings", "holds", "transfers", "capture", "void"]
 
 
-async def request(till: Checkout, act: str) -> tuple[str, dict[str, int]]:
+async def request(till: Checkout, act: str) -> tuple[str, dict[str, Any]]:
     """A request that succeeds: where to, and what."""
     if act in {"spendings", "holds"}:
         return f"/v1/members/{MEMBER}/{act}", {"points": 30}
+    if act == "transfers":
+        sister = Script()
+        sister.register()
+        await till.books.play(sister, SISTER)
+        return f"/v1/members/{MEMBER}/{act}", {"points": 30, "to_member_id": str(SISTER)}
     return f"/v1/holds/{await till.held(30)}/{act}", {}
 
 

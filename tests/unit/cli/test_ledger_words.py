@@ -107,3 +107,46 @@ def test_a_services_own_reason_is_shown_with_money_instead_of_minor_units() -> N
 def test_times_are_those_of_the_programmes_zone() -> None:
     assert LENS.minute("2026-05-03T16:30:00Z") == "4 May 2026 00:30"
     assert LENS.day(None) == "–"
+
+
+def test_points_between_members_say_from_whom_to_whom_and_why_they_came_back() -> None:
+    out = {"rule": "transfer", "points": 30, "to_member_id": "m2", "reason": "the kettle"}
+    assert entry_in_words(entry(out), LENS) == (
+        "30 points given to member m2 for the kettle, those first that expire soonest"
+    )
+    come = {"rule": "transfer", "points": 1_030, "from_member_id": "m1"}
+    assert entry_in_words(entry(come), LENS) == (
+        "1,030 points from member m1, which expire when they would have expired there"
+    )
+    back = {
+        "rule": "transfer returned",
+        "points": 10,
+        "points_sent": 30,
+        "to_member_id": "m2",
+        "because": "member_frozen",
+    }
+    assert entry_in_words(entry(back), LENS) == (
+        "10 of 30 points back from member m2, who could not take them: member frozen"
+    )
+
+
+def test_rewards_say_for_whom_and_how_often_this_month() -> None:
+    reason = {
+        "rule": "share reward", "version": 1, "by_member_id": "m2", "share_id": "s1", "month": "2025-03",
+        "number_of_the_month": 2, "max_per_month": 5, "points": 50,
+    }  # fmt: skip
+    assert entry_in_words(entry(reason), LENS) == (
+        "share s1 was followed by member m2, number 2 of 2025-03 (at most 5 a month): 50 [programme version 1]"
+    )
+    reason |= {"rule": "referral reward", "points": 200}
+    del reason["share_id"]
+    assert entry_in_words(entry(reason), LENS).startswith("you brought member m2, number 2 of 2025-03")
+    undone = {"rule": "share reward undone", "points": 50, "because": "the purchase is refunded whole"}
+    assert entry_in_words(entry(undone), LENS) == "50 taken back, because the purchase is refunded whole"
+    brought = {
+        "rule": "referral", "version": 1, "referrer_id": "m1", "order_id": "o-1", "refund_window_days": 14,
+        "due": "2025-03-15T04:00:00Z", "points": 100,
+    }  # fmt: skip
+    assert entry_in_words(entry(brought), LENS) == (
+        "brought by member m1: order o-1 has outlived its 14 days on 15 Mar 2025: 100 [programme version 1]"
+    )

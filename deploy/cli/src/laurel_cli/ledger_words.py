@@ -90,6 +90,12 @@ KIND_WORDS = {
     "spent": "spent",
     "expired": "expired",
     "repaid": "debt repaid",
+    "transferred_out": "given away",
+    "transferred_in": "given by another",
+    "transfer_returned": "came back",
+    "referred": "referral",
+    "shared": "share",
+    "share_taken_back": "share taken back",
 }
 
 
@@ -182,6 +188,39 @@ def _spending(_: Entry, why: Why, __: Lens) -> str:
     return f"{why['points']:,} points spent{reason}, those first that expire soonest"
 
 
+def _transfer(_: Entry, why: Why, __: Lens) -> str:
+    reason = f" for {why['reason']}" if why.get("reason") else ""
+    if "to_member_id" in why:
+        return (
+            f"{why['points']:,} points given to member {why['to_member_id']}{reason}, those first that expire soonest"
+        )
+    return (
+        f"{why['points']:,} points from member {why['from_member_id']}, which expire when they would have expired there"
+    )
+
+
+def _returned(_: Entry, why: Why, __: Lens) -> str:
+    because = str(why["because"]).replace("_", " ")
+    return f"{why['points']:,} of {why['points_sent']:,} points back from member {why['to_member_id']}, who could not take them: {because}"
+
+
+def _referral(_: Entry, why: Why, lens: Lens) -> str:
+    return (
+        f"brought by member {why['referrer_id']}: order {why['order_id']} has outlived its {why['refund_window_days']} days on "
+        f"{lens.day(why['due'])}: {why['points']:,}"
+    )
+
+
+def _reward(_: Entry, why: Why, __: Lens) -> str:
+    what = f"share {why['share_id']} was followed by" if "share_id" in why else "you brought"
+    cap = f"number {why['number_of_the_month']} of {why['month']} (at most {why['max_per_month']} a month)"
+    return f"{what} member {why['by_member_id']}, {cap}: {why['points']:,}"
+
+
+def _undone(_: Entry, why: Why, __: Lens) -> str:
+    return f"{why['points']:,} taken back, because {why['because']}"
+
+
 def _plainly(_: Entry, why: Why, __: Lens) -> str:
     told = [f"{name.replace('_', ' ')} {value}" for name, value in why.items() if name not in {"rule", "version"}]
     return f"{why.get('rule', 'no reason given')}" + (f": {', '.join(told)}" if told else "")
@@ -196,6 +235,12 @@ _RULES = {
     "review": _review,
     "expiry": _expiry,
     "spending": _spending,
+    "transfer": _transfer,
+    "transfer returned": _returned,
+    "referral": _referral,
+    "referral reward": _reward,
+    "share reward": _reward,
+    "share reward undone": _undone,
 }
 
 

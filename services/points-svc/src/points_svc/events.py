@@ -3,20 +3,23 @@ ids derive from the cause, so that a replay says the same under the same id."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from laurel_contracts.envelope import Event, derived_id_text, encode
+from laurel_contracts.handovers import HandedLot, PointsHandedBack, PointsHandedOver
 from laurel_contracts.points import PointsPosted
 from laurel_contracts.points import Posting as SaidPosting
 from laurel_contracts.programmes import ProgrammeLoaded
 from laurel_contracts.registry import TYPE_OF
-from points_svc.domain.account import Account, Statement
+from points_svc.domain.account import Account, Lot, Statement
+from points_svc.domain.between import Arrival, Handover
 
 SOURCE = "points-svc"
 TOPIC = "points"
+BETWEEN_MEMBERS = "handovers"
 POSTED = TYPE_OF[PointsPosted]
 LOADED = TYPE_OF[ProgrammeLoaded]
 
@@ -70,6 +73,40 @@ def posted(member_id: UUID, partition: int, statement: Statement) -> Message:
         data=data,
     )
     return Message(TOPIC, partition, member_id.bytes, POSTED, event_id, statement.number, encode(event))
+
+
+def handed_over(sender_id: UUID, lots: Mapping[int, Lot], handover: Handover, partition: int) -> Message:
+    """Points are on their way; keyed by who is to have them. The reason is not said: it is the members' own, and may name people."""
+    data = PointsHandedOver(
+        handover_id=handover.handover_id,
+        sender_id=sender_id,
+        points=handover.points,
+        parts=tuple(
+            HandedLot(points=points, earned_at=lots[lot].earned_at, expires_at=lots[lot].expires_at)
+            for lot, points in handover.parts
+        ),
+    )
+    return between(handover.receiver_id, partition, data, handover.made_at, "handover", handover.handover_id)
+
+
+def handed_back(sender_id: UUID, partition: int, receiver_id: UUID, arrival: Arrival) -> Message:
+    """The receiver could not take them; keyed by who had sent them."""
+    data = PointsHandedBack(
+        handover_id=arrival.handover_id,
+        receiver_id=receiver_id,
+        points=arrival.points,
+        because=arrival.because or "",
+    )
+    return between(sender_id, partition, data, arrival.at, "handback", arrival.handover_id)
+
+
+def between(member_id: UUID, partition: int, data: Any, at: datetime, *cause: object, **stamps: Any) -> Message:
+    """Something that crosses from one member to another, in the receiver's partition."""
+    event_id, type_name = derived_id_text(*cause), TYPE_OF[type(data)]
+    event: Event[Any] = Event(
+        id=event_id, source=SOURCE, type=type_name, time=at, subject=member_id, data=data, **stamps
+    )
+    return Message(BETWEEN_MEMBERS, partition, member_id.bytes, type_name, event_id, None, encode(event))
 
 
 def programme_loaded(version: int, sha256: str, at: datetime) -> Message:

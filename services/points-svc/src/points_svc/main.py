@@ -24,6 +24,7 @@ from points_svc.api.books import of_books
 from points_svc.api.holds import of_holds
 from points_svc.api.programmes import of_programmes
 from points_svc.api.spendings import of_spendings
+from points_svc.api.transfers import of_transfers
 from points_svc.config import Settings
 from points_svc.consumer import LISTENS_TO
 from points_svc.handlers.say_again import say_again
@@ -45,6 +46,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_accounts(database, shelf, clock),
         of_spendings(database, shelf, clock, metrics),
         of_holds(database, shelf, clock, metrics),
+        of_transfers(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
         of_programmes(database, shelf, clock),
     ]
@@ -75,7 +77,7 @@ def build(env: Mapping[str, str]) -> Service:
     kit_metrics = KitMetrics(NAME)
     metrics = PointsMetrics(kit_metrics.registry)
     clock = BusinessClock(settings.kit.clock_offset_seconds)
-    shelf = Shelf()
+    shelf = Shelf(settings.kit.partitions)
     gate = BehindMarks(
         Marks(database),
         topic="activities",

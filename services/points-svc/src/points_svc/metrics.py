@@ -19,6 +19,9 @@ class PointsMetrics:
             "laurel_point_holds_total", "Holds made, captured, voided and expired, by result", ["act", "result"],
             registry=registry,
         )  # fmt: skip
+        self.transfers = Counter(
+            "laurel_point_transfers_total", "Transfers asked for, by result", ["result"], registry=registry
+        )
         self.points_held = Gauge("laurel_points_held", "Points in open holds, at the last summary", registry=registry)
         self.ledger_drift = Gauge(
             "laurel_ledger_drift", "Rows that break an invariant, at the last trial balance", ["invariant"],

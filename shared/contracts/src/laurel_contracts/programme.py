@@ -27,6 +27,9 @@ class PurchaseRule(Part, frozen=True, kw_only=True):
     not_qualifying: tuple[str, ...] = ()
     max_points_per_order: Count | None = None
     pending_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 0
+    refund_window_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = (
+        14  # after so long a purchase counts for a referral
+    )
 
 
 class SignInRule(Part, frozen=True, kw_only=True):
@@ -43,6 +46,22 @@ class ReviewRule(Part, frozen=True, kw_only=True):
 
 class JoinRule(Part, frozen=True, kw_only=True):
     points: Count = 30
+
+
+class ReferralRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.2: paid when the new member's first purchase of which anything is left has outlived its refund window."""
+
+    points: Count = 200  # to the referrer
+    new_member_points: Count = 100
+    max_per_month: Count = 10  # per local month of payment, for the referrer
+
+
+class ShareRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.2: paid to the sharer at the first purchase above 0 by another member that carries the share."""
+
+    points: Count = 50
+    max_per_month: Count = 5  # per local month of the purchase
+    waiting_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 30  # so long a purchase waits for its share
 
 
 class ExpiryRule(Part, frozen=True, kw_only=True):
@@ -62,6 +81,8 @@ class PointsRules(Part, frozen=True, kw_only=True):
     sign_in: SignInRule = SignInRule()
     review: ReviewRule = ReviewRule()
     join: JoinRule = JoinRule()
+    referral: ReferralRule = ReferralRule()
+    share: ShareRule = ShareRule()
     expiry: ExpiryRule = ExpiryRule()
     spending: SpendingRule = SpendingRule()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from laurel_contracts import activities, campaigns, decisions, points, programmes, tiers
+from laurel_contracts import activities, campaigns, decisions, handovers, points, programmes, tiers
 from laurel_contracts.envelope import Event
 
 ACTIVITY_TYPES: dict[str, type[Any]] = {
@@ -50,6 +50,12 @@ TOPICS: dict[str, dict[str, type[Any]]] = {
     "points": {
         "laurel.points.posted.v1": points.PointsPosted,
         "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
+    },
+    "handovers": {
+        "laurel.points.handed-over.v1": handovers.PointsHandedOver,
+        "laurel.points.handed-back.v1": handovers.PointsHandedBack,
+        "laurel.reward.due.v1": handovers.RewardDue,
+        "laurel.reward.undone.v1": handovers.RewardUndone,
     },
 }
 TYPE_OF: dict[type[Any], str] = {shape: name for shapes in TOPICS.values() for name, shape in shapes.items()}

@@ -21,6 +21,20 @@ def hold_unknown(hold_id: UUID) -> Problem:
     return Problem(404, "hold_unknown", "There is no such hold", f"{hold_id} is not known here.")
 
 
+def transfer_unknown(transfer_id: UUID) -> Problem:
+    return Problem(404, "transfer_unknown", "There is no such transfer", f"{transfer_id} is not known here.")
+
+
+def transfer_to_self(member_id: UUID) -> Problem:
+    return Problem(422, "transfer_to_self", "Points cannot be given to oneself", f"{member_id} is both sides.")
+
+
+def receiver_unknown(member_id: UUID) -> Problem:
+    return Problem(
+        422, "receiver_unknown", "Nothing has been heard of the receiver", f"{member_id} has no account here."
+    )
+
+
 def key_required() -> Problem:
     return Problem(400, "idempotency_key_required", "The header Idempotency-Key is missing")
 

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from points_svc.domain.between import Arrival, Handover, Matured, Referral, Reward
+
 # Accounts of the books. The member's own: what he has, free or held, and what he owes. The system's: where points come from and go to.
 AVAILABLE = "available"
 HELD = "held"
@@ -51,6 +53,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 # A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
 AWARD_LOTS_FROM = 1 << 40
+HANDED_LOTS_FROM = 1 << 45  # then the number of the entry: points from another member, and rewards for what others did
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
 
 
@@ -268,6 +271,7 @@ class Account:
     frozen: bool = False
     ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left and not held
     pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left and not held
+    referral: Referral | None = None  # who brought the member, until that has been paid
 
     # Loaded only where a record needs them.
     lots: dict[int, Lot] = field(default_factory=dict)
@@ -276,6 +280,9 @@ class Account:
     awards: dict[UUID, Award] = field(default_factory=dict)
     payments: dict[str, list[Payment]] = field(default_factory=dict)  # by order, the last spent first
     holds: dict[UUID, Hold] = field(default_factory=dict)
+    handovers: dict[UUID, Handover] = field(default_factory=dict)
+    arrivals: dict[UUID, Arrival] = field(default_factory=dict)  # new ones
+    rewards: dict[UUID, Reward] = field(default_factory=dict)
     sign_ins: SignIns | None = None
     reviews: dict[date, int] = field(default_factory=dict)
 
@@ -283,6 +290,7 @@ class Account:
     entries: list[Entry] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     no_effects: list[NoEffect] = field(default_factory=list)
+    matured: Matured | None = None
 
     # The page that is being written: see ledger.open_page.
     cause: str = ""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from points_svc.domain.account import (
     AVAILABLE,
+    CLEARING,
     DEBT,
     EXPIRED,
     EXPIRY,
@@ -187,6 +188,23 @@ def release(account: Account, lot: Lot, amount: int, why: Why, *, order_id: str 
     account.held -= amount
     write(account, RELEASED, amount, why, debit=HELD, credit=AVAILABLE, order_id=order_id, lot=lot.lot)
     _settle(account, lot, amount, why, order_id)
+
+
+def send(account: Account, lots: list[Lot], amount: int, kind: str, why: Why) -> tuple[tuple[int, int], ...]:
+    """Points of these lots, in this order, leave for another member and stand in clearing meanwhile; the caller has seen that they suffice.
+    Which lot gave how many."""
+    consumed: list[tuple[int, int]] = []
+    missing = amount
+    for lot in lots:
+        missing -= _consume(account, lot, missing, consumed)
+        if not missing:
+            break
+    if missing:
+        raise ValueError(f"{missing} points are missing of {amount}")
+    account.posted -= amount
+    places = tuple(consumed)
+    write(account, kind, amount, why, debit=AVAILABLE, credit=CLEARING, consumed=places)
+    return places
 
 
 def lots_in_turn(account: Account) -> list[Lot]:

@@ -27,6 +27,8 @@ class PurchaseRules(Protocol):
     def max_points_per_order(self) -> int | None: ...
     @property
     def pending_days(self) -> int: ...
+    @property
+    def refund_window_days(self) -> int: ...
 
 
 class SignInRules(Protocol):
@@ -58,6 +60,28 @@ class JoinRules(Protocol):
     def points(self) -> int: ...
 
 
+class ReferralRules(Protocol):
+    """What the programme says about referrals (domain.md 3.2)."""
+
+    @property
+    def points(self) -> int: ...
+    @property
+    def new_member_points(self) -> int: ...
+    @property
+    def max_per_month(self) -> int: ...
+
+
+class ShareRules(Protocol):
+    """What the programme says about shares (domain.md 3.2)."""
+
+    @property
+    def points(self) -> int: ...
+    @property
+    def max_per_month(self) -> int: ...
+    @property
+    def waiting_days(self) -> int: ...
+
+
 class ExpiryRules(Protocol):
     """What the programme says about expiry (domain.md 3.4)."""
 
@@ -83,6 +107,10 @@ class PointsPart(Protocol):
     def review(self) -> ReviewRules: ...
     @property
     def join(self) -> JoinRules: ...
+    @property
+    def referral(self) -> ReferralRules: ...
+    @property
+    def share(self) -> ShareRules: ...
     @property
     def expiry(self) -> ExpiryRules: ...
     @property
@@ -144,6 +172,9 @@ class Rules:
     sign_in: SignInRules
     review: ReviewRules
     join: JoinRules
+    referral: ReferralRules
+    refund_window: timedelta
+    share: ShareRules
     expiry_months: int
     hold_for: timedelta
 
@@ -197,6 +228,9 @@ def rules_of(programme: Programme) -> Rules:
         sign_in=points.sign_in,
         review=points.review,
         join=points.join,
+        referral=points.referral,
+        refund_window=timedelta(days=purchase.refund_window_days),
+        share=points.share,
         expiry_months=points.expiry.months,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
     )

@@ -27,6 +27,7 @@ TITLES = {
     "hold_voided": "The hold has been voided",
     "hold_expired": "The time of the hold is over",
     "capture_exceeds_hold": "More is to be captured than is held",
+    "receiver_frozen": "The receiver's account is frozen",
     "order_differs": "The hold was made for another order",
 }
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from laurel_contracts.activities import (
     ActivityJoined,
     MemberSignedIn,
+    ProductShared,
     PurchaseRecorded,
     PurchaseRefunded,
     ReviewPosted,
@@ -20,9 +21,10 @@ from laurel_contracts.decisions import DayClosed, MemberFrozen, MemberRegistered
 from laurel_contracts.envelope import Event
 from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
-from points_svc.domain import calendar, earning, expiry, ledger, rating, refunds, spending, standings
+from points_svc.domain import calendar, earning, expiry, ledger, rating, referrals, refunds, spending, standings
 from points_svc.domain.account import Account, Dated, Day
 from points_svc.domain.rules import Rules
+from points_svc.handlers.reward_others import Crossings, reward_others
 from points_svc.store import PointsStore
 
 RulesByVersion = Mapping[int, Rules]
@@ -36,9 +38,12 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
     needs = _needs_of(batch, by_key)
     rules = await store.rules(needs.versions)
     await store.read_orders(list(needs.orders.values()))
+    if needs.referred:
+        await store.read_orders_after([(account, 0) for account in needs.referred.values()])
     rules = await store.rules({order.version for account in by_key.values() for order in account.orders.values()})
     await store.read_sign_ins(list(needs.sign_ins.values()))
     await store.read_reviews(list(needs.reviews.values()))
+    crossings = Crossings()
     for heard in batch:
         if heard.key is None:
             if type(heard.event.data) is DayClosed:
@@ -47,9 +52,11 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
             raise BrokenNumbers("an activity without a number")
         elif fresh(by_key[heard.key].activity, heard.number):
             _step(by_key[heard.key], heard.event, heard.number, rules)
+            crossings.note(by_key[heard.key], heard.event, rules)
     await store.activate(needs.activations)
     await store.save(by_key.values(), days.values())
     store.say(events.statements_of(by_key.values()))
+    await reward_others(crossings, by_key.values(), store)
 
 
 async def _open(batch: Sequence[Heard], store: PointsStore, days: Mapping[int, Day]) -> dict[UUID, Account]:
@@ -79,16 +86,20 @@ class Needs:
     orders: dict[tuple[UUID, str], tuple[Account, str]] = field(default_factory=dict)
     sign_ins: dict[UUID, Account] = field(default_factory=dict)
     reviews: dict[tuple[UUID, date], tuple[Account, date]] = field(default_factory=dict)
+    referred: dict[UUID, Account] = field(default_factory=dict)
     activations: list[tuple[int, int, datetime | None]] = field(default_factory=list)
 
 
 def _needs_of(batch: Sequence[Heard], by_key: Mapping[bytes, Account]) -> Needs:
     needs = Needs()
+    for account in by_key.values():
+        if account.referral is not None:
+            needs.versions.update(version for _, _, version in account.referral.ripening)
     for heard in batch:
         event = heard.event
         data: Any = event.data
         kind = type(data)  # compared, because asking whether a struct is of a class costs more than rating it
-        if event.programmeversion is not None and (kind in RATED or kind is DayClosed):
+        if event.programmeversion is not None and (kind in RATED or kind in STAMPED):
             needs.versions.add(event.programmeversion)
         if kind is PurchaseRecorded:
             continue
@@ -98,6 +109,9 @@ def _needs_of(batch: Sequence[Heard], by_key: Mapping[bytes, Account]) -> Needs:
         elif kind is PurchaseRefunded:
             account = by_key[heard.key]
             needs.orders[account.member_id, data.order_id] = (account, data.order_id)
+        elif kind is MemberRegistered and data.referrer_id is not None:
+            account = by_key[heard.key]
+            needs.referred[account.member_id] = account
         elif kind is MemberSignedIn:
             account = by_key[heard.key]
             needs.sign_ins[account.member_id] = account
@@ -116,6 +130,8 @@ def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersio
     time = event.time
     if account.reached is None or time > account.reached:
         account.reached = time
+    if account.referral is not None and referrals.is_due(account):
+        referrals.pay(account, rules)
     rate = RATED.get(type(event.data))
     if rate is not None:
         if event.programmeversion is None or event.localday is None:
@@ -125,8 +141,12 @@ def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersio
         ledger.close_page(account)
     elif isinstance(event.data, MemberRegistered):
         spending.register(account)
+        if event.data.referrer_id is not None:
+            referrals.begin(account, event.data.referrer_id, rules)
     elif isinstance(event.data, MemberFrozen):
         spending.freeze(account, event.data.frozen)
+    if account.referral is not None and referrals.is_due(account):  # a late purchase is old when it comes
+        referrals.pay(account, rules)
     standings.reach(account, number + 1)  # so that the row does not tell when a fact became known
 
 
@@ -143,15 +163,21 @@ def _close_day(event: Event[Any], day: Day, accounts: Sequence[Account] | Any, r
             ledger.open_page(account, cause, as_of)
             expiry.expire_due(account, as_of, {"rule": "expiry", "version": event.programmeversion, "as_of": as_of})
             ledger.close_page(account)
+        if account.day is day and account.referral is not None and referrals.is_due(account):
+            referrals.pay(account, rules)
 
 
 def _purchase(account: Account, data: PurchaseRecorded, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:
     rating.rate_purchase(account, data, dated, rules)
+    if account.referral is not None:
+        referrals.bought(account, account.orders[data.order_id], rules)
 
 
 def _refund(account: Account, data: PurchaseRefunded, dated: Dated, versions: RulesByVersion, rules: Rules) -> None:
     order = account.orders.get(data.order_id)
     refunds.refund(account, data, dated, rules, versions[order.version] if order else rules)
+    if account.referral is not None and order is not None:
+        referrals.refunded(account, order)
 
 
 def _sign_in(account: Account, _data: MemberSignedIn, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:
@@ -166,6 +192,7 @@ def _joined(account: Account, data: ActivityJoined, dated: Dated, _versions: Rul
     earning.rate_joined(account, data.activity_id, dated, rules)
 
 
+STAMPED = frozenset({DayClosed, ProductShared})  # not rated, but their version says something
 RATED: dict[type, Callable[[Account, Any, Dated, RulesByVersion, Rules], None]] = {
     PurchaseRecorded: _purchase,
     PurchaseRefunded: _refund,

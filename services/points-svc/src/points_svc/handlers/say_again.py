@@ -17,9 +17,12 @@ async def say_again(after: UUID | None, only: UUID | None, store: PointsStore) -
     accounts = await store.lock_page(after, only, MEMBERS_PER_TRANSACTION)
     said = 0
     for account in accounts:
-        statements, _ = replay.statements(*await store.read_books(account.member_id))
+        entries, lots = await store.read_books(account.member_id)
+        statements, _ = replay.statements(entries, lots)
         store.say(events.posted(account.member_id, account.day.partition, statement) for statement in statements)
-        said += len(statements)
+        sent = await store.between.open_of(account.member_id)
+        store.say(events.handed_over(account.member_id, lots, one, store.partition_of(one.receiver_id)) for one in sent)
+        said += len(statements) + len(sent)
     if only is None and len(accounts) == MEMBERS_PER_TRANSACTION:
         return said, accounts[-1].member_id
     if only is None:

@@ -12,12 +12,15 @@ from uuid import UUID
 
 from laurel_contracts.programme import Programme
 from laurel_kit import negative_control
+from laurel_kit.partitions import partition_of
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
 from points_svc.domain.rules import Activation, Rules, in_force
-from points_svc.store import accounts, answers, habits, holds, ledger, orders, programmes, proof, reports
+from points_svc.store import accounts, answers, habits, handovers, holds, ledger, orders, programmes, proof, reports
 from points_svc.store.answers import Answered
+from points_svc.store.handovers import Between
 from points_svc.store.programmes import Loaded, Shelf
+from points_svc.store.shares import Shares
 
 __all__ = ["PointsStore", "Shelf"]
 
@@ -51,6 +54,8 @@ class PointsStore:
     def __init__(self, tx: Transaction, shelf: Shelf, count_points: CountPoints | None = None) -> None:
         """`count_points` is told, once the transaction is committed, how many points moved by which kind of entry."""
         self.tx = tx
+        self.between = Between(tx)
+        self.shares = Shares(tx)
         self._shelf = shelf
         self._count_points = count_points
 
@@ -76,7 +81,7 @@ class PointsStore:
         return await accounts.read_days(self.tx, partitions)
 
     async def due(self, partition: int, as_of: datetime) -> list[UUID]:
-        """Members of whom something expires by `as_of`."""
+        """Members of whom something expires, or a referral may mature, by `as_of`."""
         return await accounts.due(self.tx, partition, as_of)
 
     async def lock(self, partition_of: Mapping[UUID, int], days: Mapping[int, Day]) -> dict[UUID, Account]:
@@ -163,6 +168,12 @@ class PointsStore:
         """Open holds whose time is over, with what it takes to end them."""
         await holds.read_due(self.tx, concerned, now)
 
+    # Between members.
+
+    def partition_of(self, member_id: UUID) -> int:
+        """Where a member's rows live, whoever it is."""
+        return partition_of(member_id.bytes, self._shelf.partitions)
+
     async def save(self, concerned: Collection[Account], days: Collection[Day] = ()) -> None:
         """Everything that has changed, set by set."""
         if negative_control.on(negative_control.READ_THEN_WRITE):
@@ -171,6 +182,7 @@ class PointsStore:
             await accounts.write(self.tx, concerned)
             await ledger.write(self.tx, concerned)
             await holds.write(self.tx, concerned)
+            await handovers.write(self.tx, concerned)
             await orders.write(self.tx, concerned)
             await orders.write_awards(self.tx, concerned)
             await habits.write(self.tx, concerned)

@@ -14,9 +14,11 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day
+from points_svc.domain.between import Referral
 
 _ladder = msgspec.json.Decoder(dict[datetime, int])
 _ahead = msgspec.json.Decoder(list[tuple[int, int, str]])
+_referral = msgspec.json.Decoder(Referral)
 _encode = msgspec.json.Encoder().encode
 _bytes = attrgetter("bytes")
 
@@ -24,7 +26,7 @@ _bytes = attrgetter("bytes")
 LOCK = text("""
 SELECT member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
        CAST(ahead AS text) AS ahead, reached, began_after, active, frozen, CAST(ladder AS text) AS ladder,
-       CAST(pending AS text) AS pending
+       CAST(pending AS text) AS pending, CAST(referral AS text) AS referral
 FROM account WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE
 """)
 
@@ -49,11 +51,12 @@ UPDATE account a SET
   posted = n.posted, held = n.held, debt = n.debt, earned_net = n.earned_net, seq = n.seq, said = n.said,
   activity = n.activity, standing = n.standing, award = n.award, tier = n.tier, ordinal = n.ordinal,
   ahead = n.ahead, reached = n.reached, began_after = n.began_after, active = n.active, frozen = n.frozen,
-  ladder = n.ladder, pending = n.pending, next_expiry = n.next_expiry
+  ladder = n.ladder, pending = n.pending, next_expiry = n.next_expiry, referral = n.referral, referral_due = n.referral_due
 FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS n(
   member_id uuid, posted bigint, held bigint, debt bigint, earned_net bigint, seq bigint, said bigint, activity bigint,
   standing bigint, award bigint, tier text, ordinal bigint, ahead jsonb, reached timestamptz, began_after timestamptz,
-  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz)
+  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz, referral jsonb,
+  referral_due timestamptz)
 WHERE a.member_id = n.member_id
 """)
 
@@ -70,9 +73,10 @@ SELECT :member_id, partition FROM dead_letter WHERE topic = :topic AND key = :ke
 ON CONFLICT DO NOTHING
 """)
 
-# Members of a partition of whom something expires by an instant.
+# Members of a partition of whom something expires, or a purchase outlives its refund window, by an instant.
 DUE = text("""
 SELECT member_id FROM account WHERE partition = :partition AND next_expiry <= :as_of
+UNION SELECT member_id FROM account WHERE partition = :partition AND referral_due <= :as_of
 """)
 
 DAYS = text("SELECT partition, as_of FROM partition_day WHERE partition = ANY(CAST(:partitions AS integer[]))")
@@ -138,6 +142,8 @@ async def read(tx: Transaction, member_id: UUID) -> Account | None:
 
 async def skip(tx: Transaction, topic: str, member_id: UUID, number: int) -> None:
     """Take the number of a record that was set aside and given up as heard."""
+    if topic not in SKIP:
+        return  # it is not numbered
     await tx.run(OPEN_FOR_SKIP, topic=topic, member_id=member_id, key=member_id.bytes, number=number)
     await tx.run(SKIP[topic], member_id=member_id, number=number)
 
@@ -186,6 +192,8 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
             "ladder": a.ladder,
             "pending": a.pending,
             "next_expiry": min(a.ladder, default=None),
+            "referral": a.referral,
+            "referral_due": None if a.referral is None else a.referral.due,
         }
         for a in accounts
     ]
@@ -195,10 +203,11 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
 def _account(row: Any, days: Mapping[int, Day]) -> Account:
     (
         member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal, ahead,
-        reached, began_after, active, frozen, ladder, pending,
+        reached, began_after, active, frozen, ladder, pending, referral,
     ) = row  # fmt: skip
     return Account(
         member_id, days[partition], posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
         [] if ahead == "[]" else _ahead.decode(ahead), reached, began_after, active, frozen,
         {} if ladder == "{}" else _ladder.decode(ladder), {} if pending == "{}" else _ladder.decode(pending),
+        None if referral is None else _referral.decode(referral),
     )  # fmt: skip

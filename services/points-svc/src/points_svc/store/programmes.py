@@ -42,9 +42,10 @@ SELECT partition, version, effective_from FROM activation WHERE partition = ANY(
 
 
 class Shelf:
-    """Versions this process has made ready."""
+    """What lives as long as the process: versions it has made ready, and how many `partitions` every topic of ours has."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int = 1) -> None:
+        self.partitions = partitions
         self._rules: dict[int, Rules] = {}
 
     async def rules(self, tx: Transaction, versions: Collection[int]) -> dict[int, Rules]:

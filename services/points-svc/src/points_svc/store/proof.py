@@ -63,7 +63,7 @@ INVARIANTS = {
     # I5: nothing is negative, and debt comes only from points taken back.
     "I5": """
       SELECT (SELECT count(*) FROM transfer WHERE debit = 'debt'
-                AND kind NOT IN ('taken_back', 'rated_again', 'award_taken_back'))
+                AND kind NOT IN ('taken_back', 'rated_again', 'award_taken_back', 'share_taken_back'))
            + (SELECT count(*) FROM account WHERE posted < 0 OR held < 0 OR debt < 0)
            + (SELECT count(*) FROM lot WHERE remaining < 0 OR expired < 0)""",
     # I6: every entry has a cause, and every purchase has an entry or a reason why it has none.
@@ -99,6 +99,41 @@ INVARIANTS = {
                 (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.made_by = g.cause))
            + (SELECT count(*) FROM holdings g WHERE (g.captured + g.released > 0)::int <>
                 (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.ended_by = g.cause))""",
+    # I13: what stands in clearing is what is under way; each handover left once and came in once, at its receiver or back at its sender.
+    "clearing": """
+      WITH moved AS MATERIALIZED (
+        SELECT member_id, cause, coalesce(sum(amount) FILTER (WHERE credit = 'clearing'), 0) AS gone,
+          coalesce(sum(amount) FILTER (WHERE debit = 'clearing'), 0) AS come
+        FROM transfer WHERE debit = 'clearing' OR credit = 'clearing' GROUP BY member_id, cause)
+      SELECT (SELECT count(*) FROM (
+                SELECT (SELECT coalesce(sum(gone - come), 0) FROM moved) AS clearing,
+                       (SELECT coalesce(sum(h.points), 0) FROM handover h LEFT JOIN arrival a USING (handover_id)
+                        WHERE h.state = 'under_way' AND (a.handover_id IS NULL OR a.because IS NOT NULL)) AS under_way) s
+              WHERE clearing <> under_way)
+           + (SELECT count(*) FROM handover h
+              LEFT JOIN moved o ON o.member_id = h.member_id AND o.cause = 'transfer ' || h.handover_id
+              LEFT JOIN moved b ON b.member_id = h.member_id AND b.cause = 'handback ' || h.handover_id
+              WHERE coalesce(o.gone, 0) <> h.points
+                 OR coalesce(b.come, 0) <> (CASE h.state WHEN 'returned' THEN h.points ELSE 0 END))
+           + (SELECT count(*) FROM arrival a
+              LEFT JOIN moved i ON i.member_id = a.member_id AND i.cause = 'handover ' || a.handover_id
+              LEFT JOIN handover h USING (handover_id)
+              WHERE coalesce(i.come, 0) <> (CASE WHEN a.because IS NULL THEN a.points ELSE 0 END)
+                 OR h.points IS DISTINCT FROM a.points OR h.receiver_id IS DISTINCT FROM a.member_id
+                 OR (h.state = 'returned' AND a.because IS NULL))
+           + abs((SELECT count(*) FROM moved) - (SELECT count(*) + count(*) FILTER (WHERE state = 'returned') FROM handover)
+                 - (SELECT count(*) FROM arrival WHERE because IS NULL))""",
+    # I14: a reward for what another member did is what its entries say, given once and taken back where it was undone.
+    "rewards": """
+      WITH moved AS (
+        SELECT member_id, cause, sum(amount) AS points FROM transfer
+        WHERE kind IN ('referred', 'shared', 'share_taken_back') AND cause <> 'referral' GROUP BY member_id, cause)
+      SELECT (SELECT count(*) FROM reward r
+              LEFT JOIN moved g ON g.member_id = r.member_id AND g.cause = 'reward ' || r.reward_id
+              LEFT JOIN moved b ON b.member_id = r.member_id AND b.cause = 'undoing ' || r.reward_id
+              WHERE coalesce(g.points, 0) <> r.points OR coalesce(b.points, 0) <> (CASE WHEN r.undone THEN r.points ELSE 0 END))
+           + abs((SELECT count(*) FROM moved) - (SELECT count(*) FILTER (WHERE points > 0)
+                                                   + count(*) FILTER (WHERE points > 0 AND undone) FROM reward))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN

@@ -1,0 +1,228 @@
+"""A share is rewarded when another member's purchase follows it (domain.md 3.2), over two transactions and a topic between them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from laurel_contracts.activities import OrderLine, ProductShared, PurchaseRecorded
+from laurel_kit.hearing import RawRecord
+from laurel_kit.partitions import partition_of
+from points_svc.handlers.show_account import show_balance
+from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
+from tests.integration.points_svc.handing import Post, sayings
+from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
+
+BUYER = UUID(int=2)
+OTHER = UUID(int=3)
+NOON = local(SHANGHAI, 2025, 3, 10, 12)
+DAY = timedelta(days=1)
+PARTITIONS = 4
+NewBooks = Callable[[], Awaitable[Books]]
+
+
+class Town:
+    """Several members' streams, told one by one."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.post = Post(books)
+        self.scripts: dict[UUID, Script] = {}
+
+    async def tell(self, member: UUID, data: Any, at: datetime) -> None:
+        script = self.scripts.setdefault(member, Script())
+        script.tell(data, at)
+        step = script.steps[-1]
+        assert isinstance(step, Activity)
+        await self.books.apply([told(step, member, SHANGHAI)])
+
+    async def share(self, share_id: str, at: datetime = NOON, member: UUID = MEMBER) -> None:
+        await self.tell(member, shared(share_id), at)
+
+    async def buy(
+        self, order: str, share_id: str | None, at: datetime = NOON + DAY, member: UUID = BUYER, amount: int = 100
+    ) -> None:
+        await self.tell(member, bought(order, share_id, amount), at)
+
+    async def refund(self, order: str, amount: int, at: datetime, member: UUID = BUYER) -> None:
+        script = self.scripts[member]
+        script.refund(order, amount=amount, at=at)
+        step = script.steps[-1]
+        assert isinstance(step, Activity)
+        await self.books.apply([told(step, member, SHANGHAI)])
+
+    async def points(self, member: UUID = MEMBER) -> int:
+        """What the member has when everything on its way has come."""
+        await self.post.carry()
+        assert await self.books.broken() == {}
+        async with self.books.database.reading() as tx:
+            balance = await show_balance(member, NOON, self.books.store(tx))
+        return int(balance["posted"]) if balance is not None else 0
+
+
+def shared(share_id: str) -> ProductShared:
+    return ProductShared(share_id=share_id, sku="4711", network="chat")
+
+
+def bought(order: str, share_id: str | None, amount: int = 100) -> PurchaseRecorded:
+    line = OrderLine(line_id="food", sku="food", category="food", quantity=1, amount_minor=amount)
+    return PurchaseRecorded(
+        order_id=order, channel="online", currency="CNY", lines=(line,), amount_minor=amount, share_id=share_id
+    )
+
+
+async def town(books: Books) -> Town:
+    await books.load(programme())
+    return Town(books)
+
+
+async def test_the_first_purchase_of_another_member_pays_50_once(books: Books) -> None:
+    place = await town(books)
+    await place.share("s1")
+    assert await place.points() == 0
+    await place.buy("own", "s1", member=MEMBER)
+    assert await place.points() == 1
+    await place.buy("nothing", "s1", amount=0)
+    await place.buy("without", None)
+    assert await place.points() == 1
+    await place.buy("first", "s1")
+    assert await place.points() == 51
+    await place.buy("second", "s1")
+    await place.buy("third", "s1", member=OTHER)
+    assert await place.points() == 51
+    (entry,) = [row for row in (await books.dump())["transfer"] if row["kind"] == "shared"]
+    assert entry["cause"].startswith("reward ")
+    assert "'share_id': 's1'" in entry["why"]
+
+
+async def test_a_purchase_waits_thirty_days_for_its_share_and_no_longer(books: Books) -> None:
+    place = await town(books)
+    await place.buy("o1", "s1", NOON)
+    await place.buy("o2", "s2", NOON)
+    await place.share("s1", NOON + 30 * DAY)
+    assert await place.points() == 50
+    await place.share("s2", NOON + 30 * DAY + timedelta(microseconds=1))
+    assert await place.points() == 50
+    await place.buy("o3", "s2", NOON + 31 * DAY)
+    assert await place.points() == 100
+
+
+async def test_a_whole_refund_takes_it_back_and_a_partial_one_does_not(books: Books) -> None:
+    place = await town(books)
+    await place.share("s1")
+    await place.buy("o1", "s1")
+    await place.refund("o1", 99, NOON + 2 * DAY)
+    assert await place.points() == 50
+    await place.refund("o1", 1, NOON + 3 * DAY)
+    assert await place.points() == 0
+    await place.buy("o2", "s1", NOON + 4 * DAY)
+    assert await place.points() == 0  # once per share
+    kinds = [row["kind"] for row in (await books.dump())["transfer"] if row["member_id"] == str(MEMBER)]
+    assert kinds == ["shared", "share_taken_back"]
+
+
+async def test_refunded_before_the_share_is_known_comes_to_the_same(books: Books) -> None:
+    place = await town(books)
+    await place.buy("o1", "s1")
+    await place.refund("o1", 100, NOON + 2 * DAY)
+    await place.share("s1")
+    assert await place.points() == 0
+    await place.buy("o2", "s1", NOON + 4 * DAY)
+    assert await place.points() == 0
+
+
+async def test_five_a_local_month_of_the_purchase(books: Books) -> None:
+    """Broken by a cap on the month of the share, or of UTC: 31 March 17:00 there is April in Shanghai."""
+    place = await town(books)
+    for n in range(8):
+        await place.share(f"s{n}")
+    for n in range(6):
+        await place.buy(f"o{n}", f"s{n}", local(SHANGHAI, 2025, 3, 31, 23))
+    assert await place.points() == 250
+    await place.buy("o6", "s6", local(SHANGHAI, 2025, 4, 1, 1))
+    assert await place.points() == 300
+    await place.refund("o0", 100, local(SHANGHAI, 2025, 4, 2, 1))
+    await place.buy("o7", "s7", local(SHANGHAI, 2025, 3, 31, 22))
+    assert await place.points() == 250  # what was granted counts
+    (capped,) = [row for row in (await books.dump())["no_effect"] if "'month': '2025-03'" in row["why"]][-1:]
+    assert "'max_per_month': 5" in capped["why"]
+
+
+async def test_undone_before_due_gives_nothing_and_all_of_it_counts_once(books: Books) -> None:
+    """Broken by a reward that comes after its undoing."""
+    place = await town(books)
+    await place.share("s1")
+    await place.buy("o1", "s1")
+    await place.refund("o1", 100, NOON + 2 * DAY)
+    due, undone = await sayings(books)
+    await books.apply([undone, due, due, undone])
+    assert await books.broken() == {}
+    rows = await books.dump()
+    assert [row["kind"] for row in rows["transfer"] if row["member_id"] == str(MEMBER)] == []
+    assert [(row["points"], row["undone"]) for row in rows["reward"]] == [("0", "True")]
+
+
+def crowd(seed: int) -> list[RawRecord]:
+    """Members in pairs; each shares and buys by what his partner shares, sooner, later, late, himself; much of it is refunded."""
+    chance = random.Random(seed)
+    members = [UUID(int=chance.getrandbits(128)) for _ in range(14)]
+    scripts = {member: Script() for member in members}
+    log: list[RawRecord] = []
+    wanted: list[tuple[datetime, UUID, str, Any]] = []
+    for n, member in enumerate(members):
+        partner = members[n ^ 1]
+        for k in range(4):
+            share, at = f"{n}-{k}", NOON + chance.random() * 50 * DAY
+            wanted.append((at, member, "tell", shared(share)))
+            for buyer in (partner, partner, member):
+                order, when = f"{share}-{len(wanted)}", at + chance.uniform(-35, 20) * DAY
+                wanted.append((when, buyer, "tell", bought(order, share, 100)))
+                if chance.random() < 0.4:
+                    wanted.append((when + DAY, buyer, "refund", (order, chance.choice([50, 100]))))
+    closed = NOON - 40 * DAY
+    for at, member, what, data in sorted(wanted, key=lambda one: (one[0], one[1])):
+        script = scripts[member]
+        if what == "tell":
+            script.tell(data, at)
+        else:
+            script.refund(data[0], amount=data[1], at=at)
+        step = script.steps[-1]
+        assert isinstance(step, Activity)
+        log.append(told(step, member, SHANGHAI, partition=partition_of(member.bytes, PARTITIONS)))
+        if at > closed + 10 * DAY:
+            closed += 10 * DAY
+            log += [
+                ended(local(SHANGHAI, closed.year, closed.month, closed.day), partition=p) for p in range(PARTITIONS)
+            ]
+    return log
+
+
+async def test_shares_do_not_depend_on_cuts_nor_on_which_partition_was_quicker(new_books: NewBooks) -> None:
+    """T-K18 with what crosses. Of each share one buyer buys, so that nothing is left to who comes first; the caps are reached. Broken by a
+    purchase that misses a share of another partition, or waits by the clock on the wall."""
+    log = crowd(1)
+    apart = sorted(log, key=lambda one: one.partition)
+    backwards = sorted(log, key=lambda one: -one.partition)
+    dumps, saids = [], []
+    for records, cut in [(log, 1), (log, 100), (apart, 7), (backwards, 1000)]:
+        books = await new_books()
+        books.shelf.partitions = PARTITIONS
+        await books.load(programme())
+        await books.apply([activated(partition=partition) for partition in range(PARTITIONS)])
+        await books.apply_cut(records, cuts(cut))
+        assert await books.broken() == {}
+        said = sorted(await sayings(books), key=lambda one: (one.key, one.value))
+        await books.apply_cut(said, cuts(cut))
+        assert await books.broken() == {}
+        dumps.append(await books.dump())
+        saids.append([one.value for one in said])
+    for dump, said_now in zip(dumps[1:], saids[1:], strict=True):
+        assert said_now == saids[0]
+        for table in dumps[0]:
+            assert dump[table] == dumps[0][table], table
+    kinds = [row["kind"] for row in dumps[0]["transfer"]]
+    assert kinds.count("shared") > 20
+    assert kinds.count("share_taken_back") > 3
