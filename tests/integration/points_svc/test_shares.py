@@ -8,75 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from laurel_contracts.activities import OrderLine, ProductShared, PurchaseRecorded
 from laurel_kit.hearing import RawRecord
 from laurel_kit.partitions import partition_of
-from points_svc.handlers.show_account import show_balance
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
-from tests.integration.points_svc.handing import Post, sayings
+from tests.integration.points_svc.handing import sayings
+from tests.integration.points_svc.town import DAY, NOON, OTHER, bought, shared, town
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
-BUYER = UUID(int=2)
-OTHER = UUID(int=3)
-NOON = local(SHANGHAI, 2025, 3, 10, 12)
-DAY = timedelta(days=1)
 PARTITIONS = 4
 NewBooks = Callable[[], Awaitable[Books]]
-
-
-class Town:
-    """Several members' streams, told one by one."""
-
-    def __init__(self, books: Books) -> None:
-        self.books = books
-        self.post = Post(books)
-        self.scripts: dict[UUID, Script] = {}
-
-    async def tell(self, member: UUID, data: Any, at: datetime) -> None:
-        script = self.scripts.setdefault(member, Script())
-        script.tell(data, at)
-        step = script.steps[-1]
-        assert isinstance(step, Activity)
-        await self.books.apply([told(step, member, SHANGHAI)])
-
-    async def share(self, share_id: str, at: datetime = NOON, member: UUID = MEMBER) -> None:
-        await self.tell(member, shared(share_id), at)
-
-    async def buy(
-        self, order: str, share_id: str | None, at: datetime = NOON + DAY, member: UUID = BUYER, amount: int = 100
-    ) -> None:
-        await self.tell(member, bought(order, share_id, amount), at)
-
-    async def refund(self, order: str, amount: int, at: datetime, member: UUID = BUYER) -> None:
-        script = self.scripts[member]
-        script.refund(order, amount=amount, at=at)
-        step = script.steps[-1]
-        assert isinstance(step, Activity)
-        await self.books.apply([told(step, member, SHANGHAI)])
-
-    async def points(self, member: UUID = MEMBER) -> int:
-        """What the member has when everything on its way has come."""
-        await self.post.carry()
-        assert await self.books.broken() == {}
-        async with self.books.database.reading() as tx:
-            balance = await show_balance(member, NOON, self.books.store(tx))
-        return int(balance["posted"]) if balance is not None else 0
-
-
-def shared(share_id: str) -> ProductShared:
-    return ProductShared(share_id=share_id, sku="4711", network="chat")
-
-
-def bought(order: str, share_id: str | None, amount: int = 100) -> PurchaseRecorded:
-    line = OrderLine(line_id="food", sku="food", category="food", quantity=1, amount_minor=amount)
-    return PurchaseRecorded(
-        order_id=order, channel="online", currency="CNY", lines=(line,), amount_minor=amount, share_id=share_id
-    )
-
-
-async def town(books: Books) -> Town:
-    await books.load(programme())
-    return Town(books)
 
 
 async def test_the_first_purchase_of_another_member_pays_50_once(books: Books) -> None:
