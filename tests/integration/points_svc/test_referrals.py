@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,11 +12,12 @@ from uuid import UUID
 import pytest
 
 from laurel_contracts.decisions import MemberRegistered
+from laurel_contracts.envelope import derived_id
 from laurel_kit.hearing import RawRecord
 from laurel_kit.partitions import partition_of
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
 from tests.integration.points_svc.handing import sayings
-from tests.integration.points_svc.town import BUYER, DAY, NOON, OTHER, bought, town
+from tests.integration.points_svc.town import BUYER, DAY, NOON, OTHER, bought, capped, neighbours, rewards_of, town
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
 PARTITIONS = 4
@@ -99,10 +101,10 @@ async def test_ten_a_local_month_of_payment(books: Books) -> None:
     assert await place.points() == 11 * 200
 
 
-def crowd(seed: int) -> list[RawRecord]:
+def crowd(seed: int, size: int) -> list[RawRecord]:
     """Members who bring each other, buy, give back, come late, while days close."""
     chance = random.Random(seed)
-    members = [UUID(int=chance.getrandbits(128)) for _ in range(24)]
+    members = [UUID(int=chance.getrandbits(128)) for _ in range(size)]
     wanted: list[tuple[datetime, UUID, str, Any]] = []
     for n, member in enumerate(members):
         begun = NOON + chance.random() * 20 * DAY
@@ -138,9 +140,15 @@ def crowd(seed: int) -> list[RawRecord]:
     return log
 
 
-async def test_referrals_do_not_depend_on_cuts_nor_on_which_partition_was_quicker(new_books: NewBooks) -> None:
-    """T-K18 with referrals. Broken by a clock that is looked at once per batch, or a day that does not look up whose purchase is old."""
-    log = crowd(3)
+@pytest.mark.parametrize(
+    ("seed", "size"), [(3, 12), *(pytest.param(seed, 40, marks=pytest.mark.long) for seed in range(4, 10))]
+)
+async def test_referrals_do_not_depend_on_cuts_nor_on_which_partition_was_quicker(
+    new_books: NewBooks, seed: int, size: int
+) -> None:
+    """T-K18 with referrals, beside the independent model. Broken by a clock that is looked at once per batch, or by a day that does not
+    look up whose purchase is old."""
+    log = crowd(seed, size)
     apart = sorted(log, key=lambda one: one.partition)
     dumps, saids = [], []
     for records, cut in [(log, 1), (log, 100), (apart, 1000)]:
@@ -158,4 +166,11 @@ async def test_referrals_do_not_depend_on_cuts_nor_on_which_partition_was_quicke
         assert said_now == saids[0]
         for table in dumps[0]:
             assert dump[table] == dumps[0][table], table
-    assert len(saids[0]) > 12
+    assert len(saids[0]) > size // 2
+    due = neighbours(log).referrals()
+    books_say = rewards_of(dumps[0], "referral")
+    assert books_say.keys() == {str(derived_id("referral", member)) for _, member, _ in due}
+    given = Counter((row["member_id"], row["month"][:7]) for row in books_say.values() if row["points"] == "200")
+    assert dict(given) == capped([(referrer, month) for referrer, _, month in due], 10)
+    own = {row["member_id"] for row in dumps[0]["transfer"] if row["cause"] == "referral" and row["amount"] == "100"}
+    assert own == {str(member) for _, member, _ in due}

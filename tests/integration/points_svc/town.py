@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from laurel_contracts.activities import OrderLine, ProductShared, PurchaseRecorded
 from laurel_contracts.decisions import MemberRegistered
+from laurel_contracts.envelope import HEADER_TYPE
+from laurel_contracts.registry import decoder
+from laurel_kit.hearing import RawRecord
 from points_svc.handlers.show_account import show_balance
 from tests.integration.points_svc.books import MEMBER, Books, ended, told
 from tests.integration.points_svc.handing import Post
+from tests.support.model_between import Neighbours
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
 BUYER = UUID(int=2)
@@ -77,3 +83,33 @@ def bought(order: str, share_id: str | None, amount: int = 100) -> PurchaseRecor
     return PurchaseRecorded(
         order_id=order, channel="online", currency="CNY", lines=(line,), amount_minor=amount, share_id=share_id
     )
+
+
+def neighbours(log: Sequence[RawRecord]) -> Neighbours:
+    """The independent model, told of a log of `activities`."""
+    model = Neighbours(SHANGHAI)
+    for record in log:
+        kind = dict(record.headers)[HEADER_TYPE] or b""
+        event = decoder(kind.decode()).decode(record.value or b"")
+        data, place, time = event.data, record.partition, event.time
+        if event.subject is None:
+            model.day_closed(place, data.as_of)
+        elif isinstance(data, MemberRegistered):
+            model.registered(event.subject, place, time, data.referrer_id)
+        elif isinstance(data, ProductShared):
+            model.shared(event.subject, place, time, data.share_id)
+        elif isinstance(data, PurchaseRecorded):
+            model.buys(event.subject, place, time, data.order_id, data.amount_minor, data.share_id)
+        else:
+            model.refunds(event.subject, place, time, data.order_id, data.amount_minor)
+    return model
+
+
+def rewards_of(dump: dict[str, list[dict[str, Any]]], kind: str) -> dict[str, dict[str, Any]]:
+    """The rewards of a kind in the books, by id."""
+    return {row["reward_id"]: row for row in dump["reward"] if row["kind"] == kind}
+
+
+def capped(months: Iterable[tuple[Any, str]], cap: int) -> dict[tuple[str, str], int]:
+    """Of rewards due, by member and month: how many are given."""
+    return {(str(member), month): min(cap, count) for (member, month), count in Counter(months).items()}
