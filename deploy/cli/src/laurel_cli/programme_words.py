@@ -70,6 +70,8 @@ def rules(programme: Programme) -> Iterator[tuple[str, str]]:
         ("points on sign-ins", programme.points.sign_in),
         ("points on reviews", programme.points.review),
         ("points on joining", programme.points.join),
+        ("points on referrals", programme.points.referral),
+        ("points on shares", programme.points.share),
         ("expiry of points", programme.points.expiry),
     ):
         for name, value in _leaves(msgspec.to_builtins(rule)):

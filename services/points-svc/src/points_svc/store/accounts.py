@@ -113,6 +113,8 @@ async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
             entry.seq += ahead
         for hold in account.holds.values():
             hold.seq += ahead if hold.is_new else 0
+        for handover in account.handovers.values():
+            handover.seq += ahead if handover.is_new else 0
         ahead = row.said - (account.said - len(account.statements))
         account.said += ahead
         account.statements = [told._replace(number=told.number + ahead) for told in account.statements]
