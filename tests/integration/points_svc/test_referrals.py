@@ -141,7 +141,7 @@ def crowd(seed: int, size: int) -> list[RawRecord]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "size"), [(3, 12), *(pytest.param(seed, 40, marks=pytest.mark.long) for seed in range(4, 10))]
+    ("seed", "size"), [(3, 8), *(pytest.param(seed, 40, marks=pytest.mark.long) for seed in range(4, 10))]
 )
 async def test_referrals_do_not_depend_on_cuts_nor_on_which_partition_was_quicker(
     new_books: NewBooks, seed: int, size: int
