@@ -267,7 +267,7 @@ async def shuffle_points_about(books: Books, seed: int, sizes: Any) -> None:
                 answer = await give(till, chance.randint(1, 90), other, member, f"transfer-{seed:04d}-{step:04d}")
                 assert answer.status_code in {201, 409}
             elif choice < 0.6:
-                orders[member].append(f"{member.hex[-2:]}-{step}")
+                orders[member].append(f"{member.hex[-2:]}-step-{step}")
                 amounts[orders[member][-1]] = chance.randint(0, 9000)
                 script.buy(amounts[orders[member][-1]], orders[member][-1], at=till.clock.at)
             elif choice < 0.7 and orders[member]:
