@@ -17,7 +17,7 @@ from laurel_kit.hearing import RawRecord
 from laurel_kit.partitions import partition_of
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
 from tests.integration.points_svc.handing import sayings
-from tests.integration.points_svc.town import BUYER, DAY, NOON, OTHER, bought, capped, neighbours, rewards_of, town
+from tests.integration.points_svc.town import BUYER, DAY, NOON, OTHER, bought, capped, neighbours, bonuses_of, town
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
 PARTITIONS = 4
@@ -168,7 +168,7 @@ async def test_referrals_do_not_depend_on_cuts_nor_on_which_partition_was_quicke
             assert dump[table] == dumps[0][table], table
     assert len(saids[0]) > size // 2
     due = neighbours(log).referrals()
-    books_say = rewards_of(dumps[0], "referral")
+    books_say = bonuses_of(dumps[0], "referral")
     assert books_say.keys() == {str(derived_id("referral", member)) for _, member, _ in due}
     given = Counter((row["member_id"], row["month"][:7]) for row in books_say.values() if row["points"] == "200")
     assert dict(given) == capped([(referrer, month) for referrer, _, month in due], 10)

@@ -16,7 +16,7 @@ from laurel_kit.hearing import RawRecord
 from laurel_kit.partitions import partition_of
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
 from tests.integration.points_svc.handing import sayings
-from tests.integration.points_svc.town import DAY, NOON, OTHER, bought, capped, neighbours, rewards_of, shared, town
+from tests.integration.points_svc.town import DAY, NOON, OTHER, bought, capped, neighbours, bonuses_of, shared, town
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
 PARTITIONS = 4
@@ -38,7 +38,7 @@ async def test_the_first_purchase_of_another_member_pays_50_once(books: Books) -
     await place.buy("third", "s1", member=OTHER)
     assert await place.points() == 51
     (entry,) = [row for row in (await books.dump())["transfer"] if row["kind"] == "shared"]
-    assert entry["cause"].startswith("reward ")
+    assert entry["cause"].startswith("bonus ")
     assert "'share_id': 's1'" in entry["why"]
 
 
@@ -96,7 +96,7 @@ async def test_five_a_local_month_of_the_purchase(books: Books) -> None:
 
 
 async def test_undone_before_due_gives_nothing_and_all_of_it_counts_once(books: Books) -> None:
-    """Broken by a reward that comes after its undoing."""
+    """Broken by a bonus that comes after its undoing."""
     place = await town(books)
     await place.share("s1")
     await place.buy("o1", "s1")
@@ -106,7 +106,7 @@ async def test_undone_before_due_gives_nothing_and_all_of_it_counts_once(books: 
     assert await books.broken() == {}
     rows = await books.dump()
     assert [row["kind"] for row in rows["transfer"] if row["member_id"] == str(MEMBER)] == []
-    assert [(row["points"], row["undone"]) for row in rows["reward"]] == [("0", "True")]
+    assert [(row["points"], row["undone"]) for row in rows["bonus"]] == [("0", "True")]
 
 
 def crowd(seed: int, size: int) -> list[RawRecord]:
@@ -182,7 +182,7 @@ async def test_shares_do_not_depend_on_cuts_nor_on_which_partition_was_quicker(
     assert kinds.count("share_taken_back") > 1
     model = neighbours(log)
     followed = {str(derived_id("share", share_id)): one for share_id, one in model.followed().items()}
-    books_say = rewards_of(dumps[0], "share")
+    books_say = bonuses_of(dumps[0], "share")
     assert books_say.keys() == followed.keys()
     assert {name for name, row in books_say.items() if row["undone"] == "True"} == {
         name for name, one in followed.items() if one.refunded == one.amount

@@ -105,11 +105,11 @@ def neighbours(log: Sequence[RawRecord]) -> Neighbours:
     return model
 
 
-def rewards_of(dump: dict[str, list[dict[str, Any]]], kind: str) -> dict[str, dict[str, Any]]:
-    """The rewards of a kind in the books, by id."""
-    return {row["reward_id"]: row for row in dump["reward"] if row["kind"] == kind}
+def bonuses_of(dump: dict[str, list[dict[str, Any]]], kind: str) -> dict[str, dict[str, Any]]:
+    """The bonuses of a kind in the books, by id."""
+    return {row["bonus_id"]: row for row in dump["bonus"] if row["kind"] == kind}
 
 
 def capped(months: Iterable[tuple[Any, str]], cap: int) -> dict[tuple[str, str], int]:
-    """Of rewards due, by member and month: how many are given."""
+    """Of bonuses due, by member and month: how many are given."""
     return {(str(member), month): min(cap, count) for (member, month), count in Counter(months).items()}

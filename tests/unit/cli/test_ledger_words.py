@@ -130,18 +130,18 @@ def test_points_between_members_say_from_whom_to_whom_and_why_they_came_back() -
     )
 
 
-def test_rewards_say_for_whom_and_how_often_this_month() -> None:
+def test_bonuses_say_for_whom_and_how_often_this_month() -> None:
     reason = {
-        "rule": "share reward", "version": 1, "by_member_id": "m2", "share_id": "s1", "month": "2025-03",
+        "rule": "share bonus", "version": 1, "by_member_id": "m2", "share_id": "s1", "month": "2025-03",
         "number_of_the_month": 2, "max_per_month": 5, "points": 50,
     }  # fmt: skip
     assert entry_in_words(entry(reason), LENS) == (
         "share s1 was followed by member m2, number 2 of 2025-03 (at most 5 a month): 50 [programme version 1]"
     )
-    reason |= {"rule": "referral reward", "points": 200}
+    reason |= {"rule": "referral bonus", "points": 200}
     del reason["share_id"]
     assert entry_in_words(entry(reason), LENS).startswith("you brought member m2, number 2 of 2025-03")
-    undone = {"rule": "share reward undone", "points": 50, "because": "the purchase is refunded whole"}
+    undone = {"rule": "share bonus undone", "points": 50, "because": "the purchase is refunded whole"}
     assert entry_in_words(entry(undone), LENS) == "50 taken back, because the purchase is refunded whole"
     brought = {
         "rule": "referral", "version": 1, "referrer_id": "m1", "order_id": "o-1", "refund_window_days": 14,

@@ -211,7 +211,7 @@ def _referral(_: Entry, why: Why, lens: Lens) -> str:
     )
 
 
-def _reward(_: Entry, why: Why, __: Lens) -> str:
+def _bonus(_: Entry, why: Why, __: Lens) -> str:
     what = f"share {why['share_id']} was followed by" if "share_id" in why else "you brought"
     cap = f"number {why['number_of_the_month']} of {why['month']} (at most {why['max_per_month']} a month)"
     return f"{what} member {why['by_member_id']}, {cap}: {why['points']:,}"
@@ -238,9 +238,9 @@ _RULES = {
     "transfer": _transfer,
     "transfer returned": _returned,
     "referral": _referral,
-    "referral reward": _reward,
-    "share reward": _reward,
-    "share reward undone": _undone,
+    "referral bonus": _bonus,
+    "share bonus": _bonus,
+    "share bonus undone": _undone,
 }
 
 

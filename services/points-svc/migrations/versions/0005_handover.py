@@ -38,11 +38,11 @@ CREATE TABLE arrival (
 )
 """
 
-# At who is rewarded: each reward is decided once. `month`: the first day of the local month its cap counts in; `lot`: None where the cap
+# At who is rewarded: each bonus is decided once. `month`: the first day of the local month its cap counts in; `lot`: None where the cap
 # left nothing.
-REWARD = """
-CREATE TABLE reward (
-  reward_id uuid PRIMARY KEY,
+BONUS = """
+CREATE TABLE bonus (
+  bonus_id uuid PRIMARY KEY,
   member_id uuid NOT NULL,
   kind text NOT NULL CHECK (kind IN ('referral', 'share')),
   month date,
@@ -84,7 +84,7 @@ REFERRAL = "ALTER TABLE account ADD COLUMN referral jsonb, ADD COLUMN referral_d
 
 INDEXES = (
     "CREATE INDEX handover_of ON handover (member_id, made_at)",
-    "CREATE INDEX reward_of_month ON reward (member_id, kind, month) WHERE points > 0",
+    "CREATE INDEX bonus_of_month ON bonus (member_id, kind, month) WHERE points > 0",
     "CREATE INDEX share_purchase_of_order ON share_purchase (order_id)",
     "CREATE INDEX account_referral_due ON account (partition, referral_due) WHERE referral_due IS NOT NULL",
     # What stands in clearing is proven without reading all entries.
@@ -93,5 +93,5 @@ INDEXES = (
 
 
 def upgrade() -> None:
-    for statement in (HANDOVER, ARRIVAL, REWARD, SHARE, SHARE_PURCHASE, REFERRAL, *INDEXES):
+    for statement in (HANDOVER, ARRIVAL, BONUS, SHARE, SHARE_PURCHASE, REFERRAL, *INDEXES):
         op.execute(statement)

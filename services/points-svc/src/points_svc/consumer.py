@@ -33,7 +33,7 @@ LISTENS_TO: tuple[Hearing[PointsStore], ...] = (
         take_handovers,
         handovers.PointsHandedOver,
         handovers.PointsHandedBack,
-        handovers.RewardDue,
-        handovers.RewardUndone,
+        handovers.BonusDue,
+        handovers.BonusUndone,
     ),
 )

@@ -1,5 +1,5 @@
 """What points-svc says to itself on `handovers` because a transaction touches members of one partition only: points on their way to another
-member, and rewards that one member's activities earn another. Keyed by the receiving member, not numbered: each is taken once by its id."""
+member, and bonuses that one member's activities earn another. Keyed by the receiving member, not numbered: each is taken once by its id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from laurel_contracts.envelope import Data, Instant, Points, ShortText
 
-RewardKind = Literal["referral", "share"]
+BonusKind = Literal["referral", "share"]
 
 
 class HandedLot(Data, frozen=True, kw_only=True):
@@ -39,18 +39,18 @@ class PointsHandedBack(Data, frozen=True, kw_only=True):
     because: ShortText  # member_unknown, member_frozen, balance_too_large
 
 
-class RewardDue(Data, frozen=True, kw_only=True):
-    """What another member has done earns the receiver a reward (domain.md 3.2). The receiver's own books decide how much: the caps count
+class BonusDue(Data, frozen=True, kw_only=True):
+    """What another member has done earns the receiver a bonus (domain.md 3.2). The receiver's own books decide how much: the caps count
     there, on the month of the event's `localday`, under its `programmeversion`."""
 
-    reward_id: uuid.UUID
-    kind: RewardKind
+    bonus_id: uuid.UUID
+    kind: BonusKind
     by_member_id: uuid.UUID
     share_id: ShortText | None = None
 
 
-class RewardUndone(Data, frozen=True, kw_only=True):
-    """What earned the reward has been undone: it is taken back, once, also where it comes before the reward itself."""
+class BonusUndone(Data, frozen=True, kw_only=True):
+    """What earned the bonus has been undone: it is taken back, once, also where it comes before the bonus itself."""
 
-    reward_id: uuid.UUID
-    kind: RewardKind
+    bonus_id: uuid.UUID
+    kind: BonusKind

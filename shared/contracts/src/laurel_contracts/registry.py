@@ -54,8 +54,8 @@ TOPICS: dict[str, dict[str, type[Any]]] = {
     "handovers": {
         "laurel.points.handed-over.v1": handovers.PointsHandedOver,
         "laurel.points.handed-back.v1": handovers.PointsHandedBack,
-        "laurel.reward.due.v1": handovers.RewardDue,
-        "laurel.reward.undone.v1": handovers.RewardUndone,
+        "laurel.bonus.due.v1": handovers.BonusDue,
+        "laurel.bonus.undone.v1": handovers.BonusUndone,
     },
 }
 TYPE_OF: dict[type[Any], str] = {shape: name for shapes in TOPICS.values() for name, shape in shapes.items()}

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from points_svc.domain.between import Arrival, Handover, Matured, Referral, Reward
+from points_svc.domain.between import Arrival, Handover, Matured, Referral, Bonus
 
 # Accounts of the books. The member's own: what he has, free or held, and what he owes. The system's: where points come from and go to.
 AVAILABLE = "available"
@@ -53,7 +53,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 # A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
 AWARD_LOTS_FROM = 1 << 40
-HANDED_LOTS_FROM = 1 << 45  # then the number of the entry: points from another member, and rewards for what others did
+HANDED_LOTS_FROM = 1 << 45  # then the number of the entry: points from another member, and bonuses for what others did
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
 
 
@@ -282,7 +282,7 @@ class Account:
     holds: dict[UUID, Hold] = field(default_factory=dict)
     handovers: dict[UUID, Handover] = field(default_factory=dict)
     arrivals: dict[UUID, Arrival] = field(default_factory=dict)  # new ones
-    rewards: dict[UUID, Reward] = field(default_factory=dict)
+    bonuses: dict[UUID, Bonus] = field(default_factory=dict)
     sign_ins: SignIns | None = None
     reviews: dict[date, int] = field(default_factory=dict)
 

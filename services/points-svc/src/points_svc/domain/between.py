@@ -41,10 +41,10 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class Reward:
+class Bonus:
     """What another member's activities have earned this one (domain.md 3.2): decided once, undone at most once. `month`: its first day."""
 
-    reward_id: UUID
+    bonus_id: UUID
     kind: str
     month: date | None
     points: int

@@ -1,5 +1,5 @@
 """What activities earn other members is said to them: a share that a purchase follows, a referral that has matured. The one thing not to
-break: nothing of the other member is touched here; his own books decide, once per reward, in his own partition."""
+break: nothing of the other member is touched here; his own books decide, once per bonus, in his own partition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from laurel_contracts.activities import ProductShared, PurchaseRecorded, PurchaseRefunded
 from laurel_contracts.envelope import Event, derived_id
-from laurel_contracts.handovers import RewardDue, RewardUndone
+from laurel_contracts.handovers import BonusDue, BonusUndone
 from points_svc import events
 from points_svc.domain import shares
 from points_svc.domain.account import Account
@@ -58,8 +58,8 @@ async def reward_others(crossings: Crossings, accounts: Iterable[Account], store
     for account in accounts:
         if account.matured is not None:
             matured = account.matured
-            data = RewardDue(
-                reward_id=derived_id("referral", account.member_id), kind="referral", by_member_id=account.member_id
+            data = BonusDue(
+                bonus_id=derived_id("referral", account.member_id), kind="referral", by_member_id=account.member_id
             )
             _due(store, matured.referrer_id, data, matured)
     if crossings.shares or crossings.carrying or crossings.refunded:
@@ -82,8 +82,8 @@ async def _follow_shares(crossings: Crossings, store: PointsStore) -> None:
         if first is not None and share.sharer_id is not None:
             share.order_id = first.order_id
             followed.append(share)
-            data = RewardDue(
-                reward_id=_of_share(share_id), kind="share", by_member_id=first.member_id, share_id=share_id
+            data = BonusDue(
+                bonus_id=_of_share(share_id), kind="share", by_member_id=first.member_id, share_id=share_id
             )
             _due(store, share.sharer_id, data, first)
             if first.refunded_at is not None:
@@ -97,8 +97,8 @@ def _of_share(share_id: str) -> UUID:
     return derived_id("share", share_id)
 
 
-def _due(store: PointsStore, to: UUID, data: RewardDue, by: Matured | Carrying) -> None:
-    cause = ("reward", data.reward_id)
+def _due(store: PointsStore, to: UUID, data: BonusDue, by: Matured | Carrying) -> None:
+    cause = ("bonus", data.bonus_id)
     stamps = {"programmeversion": by.version, "localday": by.day}
     store.say([events.between(to, store.partition_of(to), data, by.at, *cause, **stamps)])
 
@@ -106,7 +106,7 @@ def _due(store: PointsStore, to: UUID, data: RewardDue, by: Matured | Carrying) 
 def _undone(store: PointsStore, share: Share, at: datetime) -> None:
     if share.sharer_id is None:
         raise ValueError(f"share {share.share_id!r} was followed before it was known")
-    data = RewardUndone(reward_id=_of_share(share.share_id), kind="share")
+    data = BonusUndone(bonus_id=_of_share(share.share_id), kind="share")
     store.say([
-        events.between(share.sharer_id, store.partition_of(share.sharer_id), data, at, "undoing", data.reward_id)
+        events.between(share.sharer_id, store.partition_of(share.sharer_id), data, at, "undoing", data.bonus_id)
     ])  # fmt: skip

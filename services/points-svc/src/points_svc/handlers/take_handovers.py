@@ -1,4 +1,4 @@
-"""What other members' partitions send: points handed over or back, rewards due or undone. The one thing not to break: each is taken once
+"""What other members' partitions send: points handed over or back, bonuses due or undone. The one thing not to break: each is taken once
 by its id, whatever is said twice; and what cannot be taken is handed back in the same transaction."""
 
 from __future__ import annotations
@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from laurel_contracts.handovers import PointsHandedBack, PointsHandedOver, RewardDue, RewardUndone
+from laurel_contracts.handovers import PointsHandedBack, PointsHandedOver, BonusDue, BonusUndone
 from laurel_kit.hearing import Heard
 from points_svc import events
-from points_svc.domain import handovers, ledger, rewards
+from points_svc.domain import handovers, ledger, bonuses
 from points_svc.domain.account import Account, Why
 from points_svc.domain.between import UNDER_WAY
 from points_svc.domain.rules import Rules
@@ -28,7 +28,7 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
     back = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedBack)}
     arrived = set(await store.between.arrived(over))
     await store.between.read(accounts, back)
-    months, rules = await _read_rewards(told, accounts, store)
+    months, rules = await _read_bonuses(told, accounts, store)
     for heard in told:
         account, data = accounts[UUID(bytes=heard.key)], heard.event.data
         if isinstance(data, PointsHandedOver) and data.handover_id not in arrived:
@@ -36,9 +36,9 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
             _arrive(account, heard, store)
         elif isinstance(data, PointsHandedBack):
             _come_back(account, heard)
-        elif isinstance(data, RewardDue):
-            _reward(account, heard, months, rules)
-        elif isinstance(data, RewardUndone):
+        elif isinstance(data, BonusDue):
+            _bonus(account, heard, months, rules)
+        elif isinstance(data, BonusUndone):
             _undo(account, heard)
     await store.save(accounts.values())
     store.say(events.statements_of(accounts.values()))
@@ -78,39 +78,39 @@ def _come_back(account: Account, heard: Heard) -> None:
     ledger.close_page(account)
 
 
-async def _read_rewards(
+async def _read_bonuses(
     told: Sequence[Heard], accounts: Mapping[UUID, Account], store: PointsStore
 ) -> tuple[Months, Mapping[int, Rules]]:
     """What has been rewarded so far, with what it takes to take it back; how often in the months concerned; and by which rules to go on."""
     due = [
-        (UUID(bytes=heard.key), heard.event) for heard in told if heard.key and isinstance(heard.event.data, RewardDue)
+        (UUID(bytes=heard.key), heard.event) for heard in told if heard.key and isinstance(heard.event.data, BonusDue)
     ]
-    undone = [heard for heard in told if isinstance(heard.event.data, RewardUndone)]
-    ids = {event.data.reward_id for _, event in due} | {heard.event.data.reward_id for heard in undone}
-    await store.between.read_rewards(accounts, ids)
+    undone = [heard for heard in told if isinstance(heard.event.data, BonusUndone)]
+    ids = {event.data.bonus_id for _, event in due} | {heard.event.data.bonus_id for heard in undone}
+    await store.between.read_bonuses(accounts, ids)
     if undone:
         concerned = {UUID(bytes=heard.key) for heard in undone if heard.key}
         await store.read_live_lots([accounts[member_id] for member_id in sorted(concerned)])
-        await store.read_lots([(a, r.lot) for a in accounts.values() for r in a.rewards.values() if r.lot is not None])
+        await store.read_lots([(a, r.lot) for a in accounts.values() for r in a.bonuses.values() if r.lot is not None])
     wanted = {
-        (to, event.data.kind, rewards.month_of(event.localday)) for to, event in due if event.localday is not None
+        (to, event.data.kind, bonuses.month_of(event.localday)) for to, event in due if event.localday is not None
     }
-    months = await store.between.rewards_so_far(sorted(wanted))
+    months = await store.between.bonuses_so_far(sorted(wanted))
     return months, await store.rules({e.programmeversion for _, e in due if e.programmeversion is not None})
 
 
-def _reward(account: Account, heard: Heard, months: Months, rules: Mapping[int, Rules]) -> None:
+def _bonus(account: Account, heard: Heard, months: Months, rules: Mapping[int, Rules]) -> None:
     event, data = heard.event, heard.event.data
     if event.programmeversion is None or event.localday is None:
-        raise ValueError("this reward bears no programme version or no day")
-    why: Why = {"rule": f"{data.kind} reward", "reward_id": data.reward_id, "by_member_id": data.by_member_id}
+        raise ValueError("this bonus bears no programme version or no day")
+    why: Why = {"rule": f"{data.kind} bonus", "bonus_id": data.bonus_id, "by_member_id": data.by_member_id}
     if data.share_id is not None:
         why["share_id"] = data.share_id
-    month = (account.member_id, data.kind, rewards.month_of(event.localday))
+    month = (account.member_id, data.kind, bonuses.month_of(event.localday))
     so_far = months.get(month, 0)
-    ledger.open_page(account, f"reward {data.reward_id}", event.time)
-    given = rewards.grant(
-        account, data.reward_id, data.kind, at=event.time, day=event.localday, so_far=so_far,
+    ledger.open_page(account, f"bonus {data.bonus_id}", event.time)
+    given = bonuses.grant(
+        account, data.bonus_id, data.kind, at=event.time, day=event.localday, so_far=so_far,
         rules=rules[event.programmeversion], why=why,
     )  # fmt: skip
     months[month] = so_far + (given > 0)
@@ -120,10 +120,10 @@ def _reward(account: Account, heard: Heard, months: Months, rules: Mapping[int, 
 def _undo(account: Account, heard: Heard) -> None:
     data = heard.event.data
     why: Why = {
-        "rule": f"{data.kind} reward undone",
-        "reward_id": data.reward_id,
+        "rule": f"{data.kind} bonus undone",
+        "bonus_id": data.bonus_id,
         "because": "the purchase is refunded whole",
     }
-    ledger.open_page(account, f"undoing {data.reward_id}", heard.event.time)
-    rewards.undo(account, data.reward_id, data.kind, why)
+    ledger.open_page(account, f"undoing {data.bonus_id}", heard.event.time)
+    bonuses.undo(account, data.bonus_id, data.kind, why)
     ledger.close_page(account)

@@ -17,7 +17,7 @@ TABLES = {
     "hold": "member_id, seq",
     "handover": "handover_id",
     "arrival": "handover_id",
-    "reward": "reward_id",
+    "bonus": "bonus_id",
     "share": "share_id",
     "share_purchase": "share_id, order_id",
     "purchase": "member_id, seq",

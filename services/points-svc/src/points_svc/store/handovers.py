@@ -1,4 +1,4 @@
-"""Points between members: what is under way at the sender, what has arrived at the receiver, and rewards for what others did. The one thing
+"""Points between members: what is under way at the sender, what has arrived at the receiver, and bonuses for what others did. The one thing
 not to break: whether a handover has been taken is read after the receiver's account has been locked."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account
-from points_svc.domain.between import Arrival, Handover, Reward
+from points_svc.domain.between import Arrival, Handover, Bonus
 from points_svc.store import ledger
 
 # With what each took from which lot, in that order.
@@ -54,25 +54,25 @@ SELECT * FROM unnest(CAST(:handover_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:p
                      CAST(:because AS text[]))
 """)
 
-REWARDS = text("""
-SELECT member_id, reward_id, kind, month, points, lot, undone FROM reward WHERE reward_id = ANY(CAST(:ids AS uuid[]))
+BONUSES = text("""
+SELECT member_id, bonus_id, kind, month, points, lot, undone FROM bonus WHERE bonus_id = ANY(CAST(:ids AS uuid[]))
 """)
 
-# How many rewards of a kind have given anything in a month.
-REWARDS_SO_FAR = text("""
-SELECT w.member_id, w.kind, w.month, count(*) AS rewards
+# How many bonuses of a kind have given anything in a month.
+BONUSES_SO_FAR = text("""
+SELECT w.member_id, w.kind, w.month, count(*) AS bonuses
 FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:months AS date[])) AS w(member_id, kind, month)
-JOIN reward r ON r.member_id = w.member_id AND r.kind = w.kind AND r.month = w.month AND r.points > 0
+JOIN bonus r ON r.member_id = w.member_id AND r.kind = w.kind AND r.month = w.month AND r.points > 0
 GROUP BY w.member_id, w.kind, w.month
 """)
 
 # New ones, and those that are undone.
-WRITE_REWARDS = text("""
-INSERT INTO reward (reward_id, member_id, kind, month, points, lot, undone)
+WRITE_BONUSES = text("""
+INSERT INTO bonus (bonus_id, member_id, kind, month, points, lot, undone)
 SELECT * FROM unnest(
-  CAST(:reward_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:kind AS text[]), CAST(:month AS date[]), CAST(:points AS bigint[]),
+  CAST(:bonus_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:kind AS text[]), CAST(:month AS date[]), CAST(:points AS bigint[]),
   CAST(:lot AS bigint[]), CAST(:undone AS boolean[]))
-ON CONFLICT (reward_id) DO UPDATE SET undone = excluded.undone
+ON CONFLICT (bonus_id) DO UPDATE SET undone = excluded.undone
 """)
 
 Months = dict[tuple[UUID, str, date], int]
@@ -113,24 +113,24 @@ class Between:
                 lots += [(account, lot) for lot, _ in handover.parts]
         await ledger.read_lots(self._tx, lots)
 
-    async def read_rewards(self, accounts: Mapping[UUID, Account], ids: Collection[UUID]) -> None:
-        """Rewards by name into their accounts; those undone need their lots, and every lot that holds anything."""
+    async def read_bonuses(self, accounts: Mapping[UUID, Account], ids: Collection[UUID]) -> None:
+        """Bonuses by name into their accounts; those undone need their lots, and every lot that holds anything."""
         if not ids:
             return
-        for member_id, *columns in await self._tx.run(REWARDS, ids=list(ids)):
-            accounts[member_id].rewards[columns[0]] = Reward(*columns)
+        for member_id, *columns in await self._tx.run(BONUSES, ids=list(ids)):
+            accounts[member_id].bonuses[columns[0]] = Bonus(*columns)
 
-    async def rewards_so_far(self, wanted: Collection[tuple[UUID, str, date]]) -> Months:
-        """How many rewards have given anything, by member, kind and month."""
+    async def bonuses_so_far(self, wanted: Collection[tuple[UUID, str, date]]) -> Months:
+        """How many bonuses have given anything, by member, kind and month."""
         if not wanted:
             return {}
         ids, kinds, months = map(list, zip(*wanted, strict=True))
-        rows = await self._tx.run(REWARDS_SO_FAR, ids=ids, kinds=kinds, months=months)
-        return {(row.member_id, row.kind, row.month): row.rewards for row in rows}
+        rows = await self._tx.run(BONUSES_SO_FAR, ids=ids, kinds=kinds, months=months)
+        return {(row.member_id, row.kind, row.month): row.bonuses for row in rows}
 
 
 async def write(tx: Transaction, concerned: Iterable[Account]) -> None:
-    """New handovers, those handed back, arrivals and rewards; a statement only where there are any."""
+    """New handovers, those handed back, arrivals and bonuses; a statement only where there are any."""
     concerned = list(concerned)
     handovers = [(a.member_id, one) for a in concerned if a.handovers for one in a.handovers.values()]
     new = [(member_id, one) for member_id, one in handovers if one.is_new]
@@ -165,17 +165,17 @@ async def write(tx: Transaction, concerned: Iterable[Account]) -> None:
             at=[one.at for _, one in arrivals],
             because=[one.because for _, one in arrivals],
         )
-    rewards = [(a.member_id, one) for a in concerned if a.rewards for one in a.rewards.values() if one.is_changed]
-    if rewards:
+    bonuses = [(a.member_id, one) for a in concerned if a.bonuses for one in a.bonuses.values() if one.is_changed]
+    if bonuses:
         await tx.run(
-            WRITE_REWARDS,
-            reward_id=[one.reward_id for _, one in rewards],
-            ids=[member_id for member_id, _ in rewards],
-            kind=[one.kind for _, one in rewards],
-            month=[one.month for _, one in rewards],
-            points=[one.points for _, one in rewards],
-            lot=[one.lot for _, one in rewards],
-            undone=[one.undone for _, one in rewards],
+            WRITE_BONUSES,
+            bonus_id=[one.bonus_id for _, one in bonuses],
+            ids=[member_id for member_id, _ in bonuses],
+            kind=[one.kind for _, one in bonuses],
+            month=[one.month for _, one in bonuses],
+            points=[one.points for _, one in bonuses],
+            lot=[one.lot for _, one in bonuses],
+            undone=[one.undone for _, one in bonuses],
         )
 
 

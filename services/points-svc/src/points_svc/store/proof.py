@@ -123,17 +123,17 @@ INVARIANTS = {
                  OR (h.state = 'returned' AND a.because IS NULL))
            + abs((SELECT count(*) FROM moved) - (SELECT count(*) + count(*) FILTER (WHERE state = 'returned') FROM handover)
                  - (SELECT count(*) FROM arrival WHERE because IS NULL))""",
-    # I14: a reward for what another member did is what its entries say, given once and taken back where it was undone.
-    "rewards": """
+    # I14: a bonus for what another member did is what its entries say, given once and taken back where it was undone.
+    "bonuses": """
       WITH moved AS (
         SELECT member_id, cause, sum(amount) AS points FROM transfer
         WHERE kind IN ('referred', 'shared', 'share_taken_back') AND cause <> 'referral' GROUP BY member_id, cause)
-      SELECT (SELECT count(*) FROM reward r
-              LEFT JOIN moved g ON g.member_id = r.member_id AND g.cause = 'reward ' || r.reward_id
-              LEFT JOIN moved b ON b.member_id = r.member_id AND b.cause = 'undoing ' || r.reward_id
+      SELECT (SELECT count(*) FROM bonus r
+              LEFT JOIN moved g ON g.member_id = r.member_id AND g.cause = 'bonus ' || r.bonus_id
+              LEFT JOIN moved b ON b.member_id = r.member_id AND b.cause = 'undoing ' || r.bonus_id
               WHERE coalesce(g.points, 0) <> r.points OR coalesce(b.points, 0) <> (CASE WHEN r.undone THEN r.points ELSE 0 END))
            + abs((SELECT count(*) FROM moved) - (SELECT count(*) FILTER (WHERE points > 0)
-                                                   + count(*) FILTER (WHERE points > 0 AND undone) FROM reward))""",
+                                                   + count(*) FILTER (WHERE points > 0 AND undone) FROM bonus))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN

@@ -1,5 +1,5 @@
 """What another member's activities earn this one (domain.md 3.2), as far as the month's cap leaves room. The one thing not to break: a
-reward is decided once and undone at most once, in whatever order the two are told."""
+bonus is decided once and undone at most once, in whatever order the two are told."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from points_svc.domain.account import (
     NoEffect,
     Why,
 )
-from points_svc.domain.between import Reward
+from points_svc.domain.between import Bonus
 from points_svc.domain.rules import ReferralRules, Rules, ShareRules
 
 REFERRAL = "referral"
@@ -31,11 +31,11 @@ def month_of(day: date) -> date:
 
 
 def grant(
-    account: Account, reward_id: UUID, kind: str, *, at: datetime, day: date, so_far: int, rules: Rules, why: Why
+    account: Account, bonus_id: UUID, kind: str, *, at: datetime, day: date, so_far: int, rules: Rules, why: Why
 ) -> int:
-    """The reward's points, in a lot of their own that dates from `at`; how many it was. None are left over for later by a cap that is
+    """The bonus's points, in a lot of their own that dates from `at`; how many it was. None are left over for later by a cap that is
     reached. The page is open."""
-    if reward_id in account.rewards:
+    if bonus_id in account.bonuses:
         return 0
     rule: ReferralRules | ShareRules = rules.referral if kind == REFERRAL else rules.share
     points = rule.points if so_far < rule.max_per_month else 0
@@ -49,21 +49,21 @@ def grant(
         ledger.put(account, lot, points, ENTRIES[kind], why)
     else:
         account.no_effects.append(NoEffect(account.cause, at, why))
-    account.rewards[reward_id] = Reward(
-        reward_id, kind, month_of(day), points, None if lot is None else lot.lot, is_changed=True
+    account.bonuses[bonus_id] = Bonus(
+        bonus_id, kind, month_of(day), points, None if lot is None else lot.lot, is_changed=True
     )
     return points
 
 
-def undo(account: Account, reward_id: UUID, kind: str, why: Why) -> None:
-    """What earned the reward has been undone: it is taken back like a refund. Told before the reward itself, it forbids it."""
-    reward = account.rewards.get(reward_id)
-    if reward is None:
-        account.rewards[reward_id] = Reward(reward_id, kind, None, 0, None, undone=True, is_changed=True)
+def undo(account: Account, bonus_id: UUID, kind: str, why: Why) -> None:
+    """What earned the bonus has been undone: it is taken back like a refund. Told before the bonus itself, it forbids it."""
+    bonus = account.bonuses.get(bonus_id)
+    if bonus is None:
+        account.bonuses[bonus_id] = Bonus(bonus_id, kind, None, 0, None, undone=True, is_changed=True)
         return
-    if reward.undone:
+    if bonus.undone:
         return
-    reward.undone = reward.is_changed = True
-    if reward.lot is not None:
-        own = account.lots[reward.lot]
-        ledger.take(account, own, reward.points, SHARE_TAKEN_BACK, why | {"points": reward.points})
+    bonus.undone = bonus.is_changed = True
+    if bonus.lot is not None:
+        own = account.lots[bonus.lot]
+        ledger.take(account, own, bonus.points, SHARE_TAKEN_BACK, why | {"points": bonus.points})
