@@ -62,10 +62,10 @@ async def partial_refunds(books: Books, orders: int) -> None:
         for twin in range(2):
             script, member = Script(programme=rules), UUID(int=2 * n + twin + 1)
             script.register()
-            script.buy(sum(lines.values()), f"o{member.int}", **lines)
+            script.buy(sum(lines.values()), f"o{member.int}", None, **lines)
             for name, piece in steps if twin == 0 else sorted(steps, key=lambda _: rng.random()):
                 if name:
-                    script.refund(f"o{member.int}", **{name: piece})
+                    script.refund(f"o{member.int}", None, None, **{name: piece})
                 else:
                     script.refund(f"o{member.int}", amount=piece)
             records += [told(step, member, SHANGHAI) for step in script.steps if isinstance(step, Activity)]
