@@ -95,10 +95,14 @@ INVARIANTS = {
               LEFT JOIN holdings e ON e.member_id = m.member_id AND e.cause = m.ended_by
               WHERE coalesce(r.reserved, 0) <> m.points OR coalesce(e.captured, 0) <> m.captured
                  OR coalesce(e.released, 0) <> (CASE m.state WHEN 'held' THEN 0 ELSE m.points - m.captured END))
-           + (SELECT count(*) FROM holdings g WHERE (g.reserved > 0)::int <>
-                (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.made_by = g.cause))
-           + (SELECT count(*) FROM holdings g WHERE (g.captured + g.released > 0)::int <>
-                (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.ended_by = g.cause))""",
+           + (SELECT count(*) FROM holdings g
+              LEFT JOIN (SELECT member_id, made_by AS cause, count(*) AS holds FROM made GROUP BY member_id, made_by) m
+                USING (member_id, cause)
+              WHERE (g.reserved > 0)::int <> coalesce(m.holds, 0))
+           + (SELECT count(*) FROM holdings g
+              LEFT JOIN (SELECT member_id, ended_by AS cause, count(*) AS holds FROM made GROUP BY member_id, ended_by) m
+                USING (member_id, cause)
+              WHERE (g.captured + g.released > 0)::int <> coalesce(m.holds, 0))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN
