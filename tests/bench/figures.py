@@ -1,5 +1,5 @@
-"""From runs to figures: medians with their spread, ratios to floor and naive, and which bar each measure meets. Only what is laid beside the
-floor decides the exit code (ADR 0015); the rest depends too much on the machine and on who else uses it."""
+"""From runs to figures: medians with their spread, ratios to floor and naive, and which bar each measure meets. Only what is laid beside
+the floor decides the exit code (ADR 0015); the rest depends too much on the machine and on who else uses it."""
 
 from __future__ import annotations
 
