@@ -28,6 +28,9 @@ TITLES = {
     "hold_expired": "The time of the hold is over",
     "capture_exceeds_hold": "More is to be captured than is held",
     "order_differs": "The hold was made for another order",
+    "share_exceeded": "Points may not pay so much of an order",
+    "below_minimum": "So few points cannot be used at the checkout",
+    "no_programme": "No programme is in force that says what points are worth",
 }
 
 
