@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 from tests.integration.points_svc.till import Checkout
 
 TRIES_SECONDS_MAX = 60.0
+AGAIN_SECONDS = (0.02, 0.3)
 
 
 def is_passing(answer: httpx.Response) -> bool:
@@ -29,7 +31,7 @@ async def until_answered(till: Checkout, path: str, body: Any, answers: Counter[
                 answers[answer.status_code] += 1
             if not is_passing(answer):
                 return answer
-            await asyncio.sleep(0.01)  # as the answer says: later
+            await asyncio.sleep(random.uniform(*AGAIN_SECONDS))  # as the answer says: later; not all at the same time
 
 
 async def all_at_once(jobs: Iterable[Callable[[], Awaitable[None]]], clients: int) -> None:
