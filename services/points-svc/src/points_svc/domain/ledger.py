@@ -34,16 +34,18 @@ POINTS_MAX = 10**15  # of one balance (reliability.md 3.1)
 
 
 def open_page(account: Account, cause: str, at: datetime) -> None:
-    """From here on entries cite this cause. The clock has been moved before; what it has reached is pending no more."""
+    """From here on entries cite this cause."""
     account.cause, account.at, account.page_from = cause, at, len(account.entries)
-    if account.pending:
-        account.pending = {when: points for when, points in account.pending.items() if _is_pending(account, when)}
 
 
 def close_page(account: Account) -> None:
     """What the cause moved becomes one statement, with the balance as it stands now; a cause that moved nothing says nothing."""
     if len(account.entries) == account.page_from:
         return
+    if account.pending:
+        account.pending = {when: points for when, points in account.pending.items() if _is_pending(account, when)}
+    if account.said_at is None or account.at > account.said_at:
+        account.said_at = account.at
     account.said += 1
     account.statements.append(
         Statement(
@@ -225,8 +227,9 @@ def _move(account: Account, lot: Lot, amount: int) -> None:
 
 
 def _is_pending(account: Account, available_at: datetime) -> bool:
-    clock = account.clock
-    return clock is None or available_at > clock
+    """By the latest time among the causes that moved the account so far, which the entries hold; not by the clock, which they do not: so
+    that a second reading of the ledger says the same."""
+    return available_at > account.at and (account.said_at is None or available_at > account.said_at)
 
 
 def _add(ladder: dict[datetime, int], at: datetime, amount: int) -> None:

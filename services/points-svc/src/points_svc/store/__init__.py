@@ -15,7 +15,7 @@ from laurel_kit import negative_control
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
 from points_svc.domain.rules import Activation, Rules, in_force
-from points_svc.store import accounts, answers, habits, holds, ledger, orders, programmes, proof, reports
+from points_svc.store import accounts, answers, habits, holds, ledger, orders, programmes, proof, reports, sweeping
 from points_svc.store.answers import Answered
 from points_svc.store.programmes import Loaded, Shelf
 
@@ -75,9 +75,17 @@ class PointsStore:
         """The last day record applied in each partition."""
         return await accounts.read_days(self.tx, partitions)
 
-    async def due(self, partition: int, as_of: datetime) -> list[UUID]:
-        """Members of whom something expires by `as_of`."""
-        return await accounts.due(self.tx, partition, as_of)
+    async def due(self, partition: int, as_of: datetime, limit: int) -> list[UUID]:
+        """Members of whom something expires by `as_of`, `limit` at most."""
+        return await sweeping.due(self.tx, partition, as_of, limit)
+
+    async def lock_overdue(self, limit: int) -> list[Account]:
+        """Accounts that a closed day has not come to, locked in ascending order."""
+        return await sweeping.lock_overdue(self.tx, limit)
+
+    async def forget_rounds(self) -> int:
+        """Drop closed days that have come to every account."""
+        return await sweeping.forget_rounds(self.tx)
 
     async def lock(self, partition_of: Mapping[UUID, int], days: Mapping[int, Day]) -> dict[UUID, Account]:
         """Open and lock the accounts of these members, in ascending order."""
@@ -175,6 +183,7 @@ class PointsStore:
             await orders.write_awards(self.tx, concerned)
             await habits.write(self.tx, concerned)
         await accounts.write_days(self.tx, days)
+        await sweeping.open_rounds(self.tx, days)
         if self._count_points is not None:
             moved: Counter[str] = Counter()
             for account in concerned:

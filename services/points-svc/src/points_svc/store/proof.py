@@ -99,6 +99,12 @@ INVARIANTS = {
                 (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.made_by = g.cause))
            + (SELECT count(*) FROM holdings g WHERE (g.captured + g.released > 0)::int <>
                 (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.ended_by = g.cause))""",
+    # Whatever a closed day has passed is gone, or the sweep will find its account.
+    "swept": """
+      SELECT count(*) FROM account a JOIN partition_day d USING (partition)
+      WHERE a.activity > 0 AND d.as_of > coalesce(a.began_after, '-infinity') AND coalesce(a.next_expiry > d.as_of, true)
+        AND EXISTS (SELECT FROM lot l WHERE l.member_id = a.member_id AND l.remaining > 0 AND l.expires_at <= d.as_of
+                      AND coalesce(l.born_after < d.as_of, true))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN

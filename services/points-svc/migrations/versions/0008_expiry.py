@@ -1,0 +1,29 @@
+"""Rounds of expiry: a closed day that some accounts have not come to yet; and by when what is pending was last said."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+# Written when a day closes, gone when it has come to every account and a later one has followed.
+EXPIRY_ROUND = """
+CREATE TABLE expiry_round (
+  partition integer NOT NULL, as_of timestamptz NOT NULL, day date NOT NULL, version integer NOT NULL, PRIMARY KEY (partition, as_of))
+"""
+
+SAID_AT = "ALTER TABLE account ADD COLUMN said_at timestamptz"
+
+# As the entries say: the latest time of a cause that moved the account.
+SAID_SO_FAR = """
+UPDATE account a SET said_at = t.at
+FROM (SELECT member_id, max(at) AS at FROM transfer GROUP BY member_id) t WHERE t.member_id = a.member_id
+"""
+
+
+def upgrade() -> None:
+    for statement in (EXPIRY_ROUND, SAID_AT, SAID_SO_FAR):
+        op.execute(statement)
