@@ -15,14 +15,17 @@ from points_svc.handlers.sweep_lots import sweep_lots
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore
 
-Change = Callable[[Callable[[PointsStore], Awaitable[int]]], Awaitable[int]]
+Work = Callable[[PointsStore], Awaitable[int]]
+Change = Callable[[Work], Awaitable[int]]
 Prove = Callable[[], Awaitable[None]]
 
 HOLDS_EVERY_SECONDS = 5.0  # held points of an abandoned checkout are free again so soon after their end
 ANSWERS_EVERY_SECONDS = 600.0
 ANSWERS_PER_TRANSACTION = 1_000
+SWEEP = "sweep lots"
 SWEEP_EVERY_SECONDS = 0.2  # after a day has closed; it asks an index that is empty otherwise
 SWEEP_SECONDS_MAX = 0.2  # of one transaction (reliability.md 3.6): who waits for one of its accounts waits no longer
+SWEEPS_AT_ONCE = 2  # each in partitions of its own: one decides while the database writes for the other
 ACCOUNTS_PER_SWEEP = (50, 2_000)  # at least, at most
 REST_PER_SWEEP = 0.1  # of the time a chunk took: so that others are served between two of them
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
@@ -42,10 +45,13 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
             pass
 
     async def sweep() -> None:
+        await asyncio.gather(*(sweep_share(share) for share in range(SWEEPS_AT_ONCE)))
+
+    async def sweep_share(share: int) -> None:
         limit, most = ACCOUNTS_PER_SWEEP
         while True:
             began = time.monotonic()
-            swept = await change(lambda store: sweep_lots(limit, store))  # noqa: B023 - awaited at once
+            swept = await change(lambda store: sweep_lots(limit, store, share, SWEEPS_AT_ONCE))  # noqa: B023 - awaited at once
             if not swept:
                 break
             took = time.monotonic() - began
@@ -54,7 +60,7 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
             await asyncio.sleep(took * REST_PER_SWEEP)
 
     return [
-        Job("sweep lots", SWEEP_EVERY_SECONDS, sweep),
+        Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),
         Job("prove the books", PROOF_EVERY_SECONDS, prove),

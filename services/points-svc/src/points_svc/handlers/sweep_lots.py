@@ -26,13 +26,13 @@ async def sweep_first(accounts: Iterable[Account], store: PointsStore) -> None:
             expiry.sweep(account, account.day.rounds)
 
 
-async def sweep_lots(limit: int, store: PointsStore) -> int:
-    """One chunk: up to `limit` accounts that a closed day has not come to. How many there were; 0: none is left, now."""
-    accounts = await store.lock_overdue(limit)
+async def sweep_lots(limit: int, store: PointsStore, share: int = 0, shares: int = 1) -> int:
+    """One chunk: up to `limit` accounts, in partitions of one of so many shares, that a closed day has not come to. How many there were;
+    0: none is left, now."""
+    accounts = await store.lock_overdue(limit, share, shares)
     if not accounts:
         await store.forget_rounds()
         return 0
-    await store.read_live_lots(accounts)
     for account in accounts:
         expiry.sweep(account, account.day.rounds)
     await store.save(accounts)

@@ -79,9 +79,11 @@ class PointsStore:
         """Members of whom something expires by `as_of`, `limit` at most."""
         return await sweeping.due(self.tx, partition, as_of, limit)
 
-    async def lock_overdue(self, limit: int) -> list[Account]:
-        """Accounts that a closed day has not come to, locked in ascending order."""
-        return await sweeping.lock_overdue(self.tx, limit)
+    async def lock_overdue(self, limit: int, share: int, shares: int) -> list[Account]:
+        """Accounts that a closed day has not come to, with what has expired of them, locked in ascending order."""
+        found = await sweeping.lock_overdue(self.tx, limit, share, shares)
+        await sweeping.read_due_lots(self.tx, found)
+        return found
 
     async def forget_rounds(self) -> int:
         """Drop closed days that have come to every account."""

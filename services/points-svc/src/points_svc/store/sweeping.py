@@ -10,21 +10,30 @@ from uuid import UUID
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.domain.account import Account, Day
+from points_svc.domain.account import Account, Day, Lot
 from points_svc.store import accounts
+from points_svc.store.ledger import LOT_COLUMNS
 
 # Members of a partition of whom something expires by an instant, so many at most: those first that have waited longest.
 DUE = text("""
 SELECT member_id FROM account WHERE partition = :partition AND next_expiry <= :as_of ORDER BY next_expiry LIMIT :limit
 """)
 
-# The same by the last day record of every partition; each partition in its turn, so many in all.
+# The same by the last day record of every partition of a share; each partition in its turn, so many in all.
 OVERDUE = text("""
 SELECT late.member_id FROM partition_day d
 CROSS JOIN LATERAL (
   SELECT a.member_id FROM account a WHERE a.partition = d.partition AND a.next_expiry <= d.as_of
   ORDER BY a.next_expiry LIMIT :limit) late
+WHERE d.partition % :shares = :share
 LIMIT :limit
+""")
+
+# Lots of these members that have expired by an instant each.
+DUE_LOTS = text(f"""
+SELECT {", ".join("l." + column for column in LOT_COLUMNS.split(", "))}
+FROM unnest(CAST(:ids AS uuid[]), CAST(:until AS timestamptz[])) AS wanted(member_id, until)
+JOIN lot l ON l.member_id = wanted.member_id AND l.remaining > 0 AND l.expires_at <= wanted.until
 """)
 
 # A day record has moved its partition's day.
@@ -48,13 +57,21 @@ async def due(tx: Transaction, partition: int, as_of: datetime, limit: int) -> l
     return [row[0] for row in await tx.run(DUE, partition=partition, as_of=as_of, limit=limit)]
 
 
-async def lock_overdue(tx: Transaction, limit: int) -> list[Account]:
-    """Accounts that a round has not come to, `limit` at most, locked in ascending order."""
-    ids = sorted((await tx.run(OVERDUE, limit=limit)).scalars())
+async def lock_overdue(tx: Transaction, limit: int, share: int, shares: int) -> list[Account]:
+    """Accounts of one of so many shares that a round has not come to, `limit` at most, locked in ascending order."""
+    ids = sorted((await tx.run(OVERDUE, limit=limit, share=share, shares=shares)).scalars())
     if not ids:
         return []
     rows = (await tx.run(accounts.LOCK, ids=ids)).all()
     return accounts.from_rows(rows, await accounts.read_days(tx, {row.partition for row in rows}))
+
+
+async def read_due_lots(tx: Transaction, concerned: Iterable[Account]) -> None:
+    """What the last day record of their partition has passed, into these accounts; not the lots that live on."""
+    by_id = {account.member_id: account for account in concerned}
+    ids, until = list(by_id), [account.day.as_of for account in by_id.values()]
+    for member_id, *columns in (await tx.run(DUE_LOTS, ids=ids, until=until)).all():
+        by_id[member_id].lots[columns[0]] = Lot(*columns)
 
 
 async def open_rounds(tx: Transaction, days: Iterable[Day]) -> None:
