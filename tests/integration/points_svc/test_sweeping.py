@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,9 +14,11 @@ from sqlalchemy import text
 from laurel_kit.hearing import RawRecord
 from laurel_kit.postgres import Transaction
 from points_svc.handlers import rate_activities
+from points_svc.handlers.extend_lots import Wanted, extend_lots
+from points_svc.handlers.once import Answer
 from points_svc.handlers.say_again import say_again
 from points_svc.handlers.sweep_lots import sweep_lots
-from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
+from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, keyed, told
 from tests.integration.points_svc.histories import History, make
 from tests.integration.points_svc.till import open_checkout
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
@@ -33,6 +35,16 @@ async def sweep(books: Books, limit: int) -> int:
         return await sweep_lots(limit, books.store(tx))
 
     return await books.database.in_transaction(work)
+
+
+async def extend(books: Books, member: UUID, now: datetime) -> None:
+    """All that lives lasts a hundred days longer."""
+    wanted = Wanted(member, "a long winter", "staff-7", days=100)
+
+    async def work(tx: Transaction) -> Answer:
+        return await extend_lots(keyed(f"extension-of-{member}", wanted), wanted, now, books.store(tx))
+
+    await books.database.in_transaction(work)
 
 
 async def sweep_all(books: Books) -> None:
@@ -67,6 +79,7 @@ async def live(books: Books, history: History, seed: int, sweeps: float) -> None
         if part is not records[half:]:
             for member in history.members:
                 await books.spend(25, f"spending-of-{member}", history.times[len(history.times) // 2], member=member)
+                await extend(books, member, history.times[len(history.times) // 2])
         await books.apply(history.campaigns)
     await sweep_all(books)
     assert await books.broken() == {}
@@ -79,7 +92,7 @@ async def test_the_same_log_gives_the_same_books_whenever_the_sweeper_gets_to_wh
     """What would break it: an account that something happens to before the closed day has come to it."""
     history = make(seed, members=8, events=130, partitions=PARTITIONS, days_per_step=6.0, close_days=11)
     states = []
-    for at_once, sweeps in ((1_000, 0.0), (0, 0.0), (0, 0.5), (6, 0.3)):
+    for at_once, sweeps in ((1_000, 0.0), (0, 0.0), (3, 0.5)):
         monkeypatch.setattr(rate_activities, "EXPIRED_AT_ONCE", at_once)
         books = await new_books()
         await live(books, history, seed, sweeps)
@@ -91,6 +104,7 @@ async def test_the_same_log_gives_the_same_books_whenever_the_sweeper_gets_to_wh
         assert said == states[0][1]
     expired = [row for row in states[0][0]["transfer"] if row["kind"] == "expired" and row["cause"].startswith("day")]
     assert len(expired) > 10
+    assert {"extended", "taken_back", "spent"} <= {row["kind"] for row in states[0][0]["transfer"]}
     assert len({row["cause"] for row in expired}) > 5
 
 

@@ -17,6 +17,12 @@ CREATE TABLE expiry_round (
 
 SAID_AT = "ALTER TABLE account ADD COLUMN said_at timestamptz"
 
+# Points that were given a longer life: which lot they came from.
+EXTENDS = (
+    "ALTER TABLE lot ADD COLUMN extends bigint",
+    "CREATE INDEX lot_extends ON lot (member_id, extends) WHERE extends IS NOT NULL",
+)
+
 # As the entries say: the latest time of a cause that moved the account.
 SAID_SO_FAR = """
 UPDATE account a SET said_at = t.at
@@ -25,5 +31,5 @@ FROM (SELECT member_id, max(at) AS at FROM transfer GROUP BY member_id) t WHERE 
 
 
 def upgrade() -> None:
-    for statement in (EXPIRY_ROUND, SAID_AT, SAID_SO_FAR):
+    for statement in (EXPIRY_ROUND, SAID_AT, SAID_SO_FAR, *EXTENDS):
         op.execute(statement)

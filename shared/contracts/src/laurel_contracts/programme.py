@@ -46,9 +46,11 @@ class JoinRule(Part, frozen=True, kw_only=True):
 
 
 class ExpiryRule(Part, frozen=True, kw_only=True):
-    """A lot expires at the end of the local month of its activity, `months` on (domain.md 3.4)."""
+    """A lot expires at the end of the local month of its activity, `months` on (domain.md 3.4). On request it may be extended, but by no
+    more than `extension_days_max` from the expiry it had at first."""
 
     months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 12
+    extension_days_max: Annotated[int, msgspec.Meta(ge=0, le=3660)] = 366
 
 
 class SpendingRule(Part, frozen=True, kw_only=True):

@@ -52,6 +52,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 # A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
 AWARD_LOTS_FROM = 1 << 40
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
+EXTENDED_LOTS_FROM = 1 << 60  # then the number of the entry that moved points here
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class Dated(NamedTuple):
 class Lot:
     """The points of one award or activity. `remaining`: what is left of them and not held. `expired`: what expired of it unspent and has
     not been given back. `born_after`: the last day record when the lot was made, if it was past its expiry by then (domain.md 3.3.5);
-    else None."""
+    else None. `extends`: the lot whose points, or what was left of them, live on here."""
 
     lot: int
     kind: str
@@ -119,6 +120,7 @@ class Lot:
     available_at: datetime
     expires_at: datetime
     born_after: datetime | None = None
+    extends: int | None = None
     is_new: bool = False
     is_changed: bool = False
 

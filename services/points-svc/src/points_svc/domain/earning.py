@@ -22,7 +22,7 @@ def lot_until(account: Account, kind: str, dated: Dated, expires_at: datetime, *
     """An empty lot with a given expiry. If a day record has passed that already, it waits for the next one (domain.md 3.3.5)."""
     as_of, at = account.day.as_of, dated.at
     born_after = as_of if as_of is not None and expires_at <= as_of else None
-    lot = Lot(dated.number, kind, 0, 0, 0, at, at + pending if pending else at, expires_at, born_after, True)
+    lot = Lot(dated.number, kind, 0, 0, 0, at, at + pending if pending else at, expires_at, born_after, None, True)
     account.lots[dated.number] = lot
     return lot
 

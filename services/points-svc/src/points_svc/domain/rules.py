@@ -63,6 +63,8 @@ class ExpiryRules(Protocol):
 
     @property
     def months(self) -> int: ...
+    @property
+    def extension_days_max(self) -> int: ...
 
 
 class SpendingRules(Protocol):
@@ -145,6 +147,7 @@ class Rules:
     review: ReviewRules
     join: JoinRules
     expiry_months: int
+    extension_days_max: int
     hold_for: timedelta
 
     def multiplier(self, tier: str | None) -> int:
@@ -198,6 +201,7 @@ def rules_of(programme: Programme) -> Rules:
         review=points.review,
         join=points.join,
         expiry_months=points.expiry.months,
+        extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
     )
 

@@ -132,7 +132,6 @@ class PointsStore:
             (account.member_id, order.seq): (account, order.seq)
             for account in concerned
             for order in account.orders.values()
-            if order.seq not in account.lots
         }
         await ledger.read_lots(self.tx, list(own.values()))
 

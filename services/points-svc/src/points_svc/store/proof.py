@@ -105,6 +105,14 @@ INVARIANTS = {
       WHERE a.activity > 0 AND d.as_of > coalesce(a.began_after, '-infinity') AND coalesce(a.next_expiry > d.as_of, true)
         AND EXISTS (SELECT FROM lot l WHERE l.member_id = a.member_id AND l.remaining > 0 AND l.expires_at <= d.as_of
                       AND coalesce(l.born_after < d.as_of, true))""",
+    # An extension moves all it takes, into a lot that lasts longer than the one it came from and was earned with it.
+    "extended": """
+      SELECT (SELECT count(*) FROM (
+                SELECT FROM transfer WHERE kind = 'extended' GROUP BY member_id, cause
+                HAVING sum(CASE WHEN credit = 'clearing' THEN amount WHEN debit = 'clearing' THEN -amount END) IS DISTINCT FROM 0) moved)
+           + (SELECT count(*) FROM lot l LEFT JOIN lot o ON o.member_id = l.member_id AND o.lot = l.extends
+              WHERE l.extends IS NOT NULL AND coalesce(l.expires_at <= o.expires_at OR l.earned_at <> o.earned_at OR o.extends IS NOT NULL,
+                                                       true))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Lot
 from points_svc.store import accounts
-from points_svc.store.ledger import LOT_COLUMNS
+from points_svc.store.ledger import OF_LOTS
 
 # Members of a partition of whom something expires by an instant, so many at most: those first that have waited longest.
 DUE = text("""
@@ -31,8 +31,7 @@ LIMIT :limit
 
 # Lots of these members that have expired by an instant each.
 DUE_LOTS = text(f"""
-SELECT {", ".join("l." + column for column in LOT_COLUMNS.split(", "))}
-FROM unnest(CAST(:ids AS uuid[]), CAST(:until AS timestamptz[])) AS wanted(member_id, until)
+SELECT {OF_LOTS} FROM unnest(CAST(:ids AS uuid[]), CAST(:until AS timestamptz[])) AS wanted(member_id, until)
 JOIN lot l ON l.member_id = wanted.member_id AND l.remaining > 0 AND l.expires_at <= wanted.until
 """)
 
