@@ -61,10 +61,10 @@ async def said_again(books: Books) -> None:
     assert {(member, number): data for member, number, data in await books.said()} == said
 
 
-async def live(books: Books, history: History, seed: int, sweeps: float) -> None:
+async def live(books: Books, history: History, seed: int, sweeps: float, policy: str) -> None:
     """The log cut at random, with so many chunks of the sweeper after each batch, and spendings of everybody in the middle."""
     chance = random.Random(seed)
-    await books.load(programme(pending_days=20))
+    await books.load(programme(pending_days=20, expiry={"policy": policy, "months": 3}))
     await books.apply([activated(partition=partition) for partition in range(PARTITIONS)])
     records = [*history.facts_ahead]
     half = len(records) // 2
@@ -85,17 +85,21 @@ async def live(books: Books, history: History, seed: int, sweeps: float) -> None
     assert await books.broken() == {}
 
 
-@pytest.mark.parametrize("seed", [11, pytest.param(12, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("seed", "policy"),
+    [(11, "rolling"), (13, "sliding"), *(pytest.param(12, p, marks=pytest.mark.long) for p in ("rolling", "sliding"))],
+)
 async def test_the_same_log_gives_the_same_books_whenever_the_sweeper_gets_to_whom(
-    new_books: NewBooks, monkeypatch: pytest.MonkeyPatch, seed: int
+    new_books: NewBooks, monkeypatch: pytest.MonkeyPatch, seed: int, policy: str
 ) -> None:
     """What would break it: an account that something happens to before the closed day has come to it."""
     history = make(seed, members=8, events=130, partitions=PARTITIONS, days_per_step=6.0, close_days=11)
     states = []
-    for at_once, sweeps in ((1_000, 0.0), (0, 0.0), (3, 0.5)):
+    ways = ((1_000, 0.0), (0, 0.0), (3, 0.5)) if policy == "rolling" else ((1_000, 0.0), (2, 0.3))
+    for at_once, sweeps in ways:
         monkeypatch.setattr(rate_activities, "EXPIRED_AT_ONCE", at_once)
         books = await new_books()
-        await live(books, history, seed, sweeps)
+        await live(books, history, seed, sweeps, policy)
         states.append((await books.dump(), sorted(await books.said(), key=lambda one: (one[0], one[1]))))
         await said_again(books)
     for dump, said in states[1:]:

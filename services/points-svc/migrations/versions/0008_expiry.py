@@ -15,7 +15,8 @@ CREATE TABLE expiry_round (
   partition integer NOT NULL, as_of timestamptz NOT NULL, day date NOT NULL, version integer NOT NULL, PRIMARY KEY (partition, as_of))
 """
 
-SAID_AT = "ALTER TABLE account ADD COLUMN said_at timestamptz"
+# Where expiry slides, `lives_until`: how long everything lasts after the latest purchase that earned.
+SAID_AT = "ALTER TABLE account ADD COLUMN said_at timestamptz, ADD COLUMN lives_until timestamptz"
 
 # Points that were given a longer life: which lot they came from.
 EXTENDS = (

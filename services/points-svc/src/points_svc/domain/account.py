@@ -282,6 +282,9 @@ class Account:
     frozen: bool = False
     ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left and not held
     pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left and not held
+    lives_until: datetime | None = (
+        None  # where expiry slides: how long everything lasts after the latest purchase that earned
+    )
     said_at: datetime | None = None  # the latest time of a cause that moved the account: what `pending` is said as of
 
     # Loaded only where a record needs them.

@@ -50,6 +50,8 @@ def extend(
         return Refused("nothing_to_extend", {"lots": sorted(lot.lot for lot in wanted)})
     for lot, until in found:
         latest = _first_expiry(account, lot) + timedelta(days=rules.extension_days_max)
+        if account.lives_until is not None:  # what slides has been prolonged by purchases, and not by request
+            latest = max(latest, account.lives_until + timedelta(days=rules.extension_days_max))
         if until > latest:
             return Refused("extension_too_long", {"lot": lot.lot, "until": until, "latest": latest})
     return [_extend(account, lot, until, why) for lot, until in sorted(found, key=lambda pair: pair[0].turn)]

@@ -208,6 +208,11 @@ def extend(account: Account, lot: Lot, longer: Lot, why: Why) -> None:
     _move(account, longer, amount)
 
 
+def where_points_live(account: Account, number: int) -> Lot | None:
+    """The lot of an activity, or the one that lasts longest of those that its points have moved on to; None: there is none yet."""
+    return max(_family(account, account.lots.get(number)), key=lambda lot: lot.expires_at, default=None)
+
+
 def _family(account: Account, own: Lot | None) -> list[Lot]:
     """A lot, and those that its points have moved on to."""
     if own is None:

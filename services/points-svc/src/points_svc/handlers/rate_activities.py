@@ -40,6 +40,10 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
     by_key = {account.member_id.bytes: account for account in accounts.values()}
     needs = _needs_of(batch, by_key)
     rules = await store.rules(needs.versions)
+    if any(rules[version].expiry.slides for version in needs.versions):
+        await store.read_live_lots(
+            [by_key[heard.key] for heard in batch if type(heard.event.data) is PurchaseRecorded and heard.key]
+        )
     await store.read_orders(list(needs.orders.values()))
     rules = await store.rules({order.version for account in by_key.values() for order in account.orders.values()})
     await store.read_sign_ins(list(needs.sign_ins.values()))

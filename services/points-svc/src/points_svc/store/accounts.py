@@ -25,7 +25,7 @@ _bytes = attrgetter("bytes")
 LOCK = text("""
 SELECT member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
        CAST(ahead AS text) AS ahead, reached, began_after, active, frozen, CAST(ladder AS text) AS ladder,
-       CAST(pending AS text) AS pending, said_at
+       CAST(pending AS text) AS pending, lives_until, said_at
 FROM account WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE
 """)
 
@@ -50,11 +50,13 @@ UPDATE account a SET
   posted = n.posted, held = n.held, debt = n.debt, earned_net = n.earned_net, seq = n.seq, said = n.said,
   activity = n.activity, standing = n.standing, award = n.award, tier = n.tier, ordinal = n.ordinal,
   ahead = n.ahead, reached = n.reached, began_after = n.began_after, active = n.active, frozen = n.frozen,
-  ladder = n.ladder, pending = n.pending, next_expiry = n.next_expiry, said_at = n.said_at
+  ladder = n.ladder, pending = n.pending, next_expiry = n.next_expiry, lives_until = n.lives_until,
+  said_at = n.said_at
 FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS n(
   member_id uuid, posted bigint, held bigint, debt bigint, earned_net bigint, seq bigint, said bigint, activity bigint,
   standing bigint, award bigint, tier text, ordinal bigint, ahead jsonb, reached timestamptz, began_after timestamptz,
-  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz, said_at timestamptz)
+  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz, lives_until timestamptz,
+  said_at timestamptz)
 WHERE a.member_id = n.member_id
 """)
 
@@ -187,6 +189,7 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
             "ladder": a.ladder,
             "pending": a.pending,
             "next_expiry": expiry.next_expiry(a),
+            "lives_until": a.lives_until,
             "said_at": a.said_at,
         }
         for a in accounts
@@ -197,10 +200,11 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
 def _account(row: Any, days: Mapping[int, Day]) -> Account:
     (
         member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal, ahead,
-        reached, began_after, active, frozen, ladder, pending, said_at,
+        reached, began_after, active, frozen, ladder, pending, lives_until, said_at,
     ) = row  # fmt: skip
     return Account(
         member_id, days[partition], posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
         [] if ahead == "[]" else _ahead.decode(ahead), reached, began_after, active, frozen,
-        {} if ladder == "{}" else _ladder.decode(ladder), {} if pending == "{}" else _ladder.decode(pending), said_at,
+        {} if ladder == "{}" else _ladder.decode(ladder), {} if pending == "{}" else _ladder.decode(pending),
+        lives_until, said_at,
     )  # fmt: skip
