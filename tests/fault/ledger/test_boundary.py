@@ -59,7 +59,7 @@ class Rounds:
         _, _, *seen = await asyncio.gather(
             self.close(closing), self.sweep(), *(self.ask(n, act, step) for n, act in asked)
         )
-        told = dict(zip((n for n, _ in asked), seen, strict=True))
+        told: dict[int, str] = dict(zip((n for n, _ in asked), map(str, seen), strict=True))
         for n, act in here:
             self.answers[told.get(n, "day closed")] += 1
             found = {after for s in self.states[n] for after, answer in outcomes(s, act) if answer == told.get(n, "")}

@@ -24,6 +24,19 @@ EXTENDS = (
     "CREATE INDEX lot_extends ON lot (member_id, extends) WHERE extends IS NOT NULL",
 )
 
+# Each reminder once; and how far the members of a partition have been looked at after its last closed day.
+REMINDERS = (
+    """
+    CREATE TABLE reminder (
+      member_id uuid NOT NULL, expires_at timestamptz NOT NULL, days_ahead smallint NOT NULL, points bigint NOT NULL CHECK (points > 0),
+      as_of timestamptz NOT NULL, PRIMARY KEY (member_id, expires_at, days_ahead))
+    """,
+    """
+    CREATE TABLE reminder_pass (
+      partition integer PRIMARY KEY, as_of timestamptz NOT NULL, after uuid, is_done boolean NOT NULL)
+    """,
+)
+
 # As the entries say: the latest time of a cause that moved the account.
 SAID_SO_FAR = """
 UPDATE account a SET said_at = t.at
@@ -32,5 +45,5 @@ FROM (SELECT member_id, max(at) AS at FROM transfer GROUP BY member_id) t WHERE 
 
 
 def upgrade() -> None:
-    for statement in (EXPIRY_ROUND, SAID_AT, SAID_SO_FAR, *EXTENDS):
+    for statement in (EXPIRY_ROUND, SAID_AT, SAID_SO_FAR, *EXTENDS, *REMINDERS):
         op.execute(statement)

@@ -11,6 +11,7 @@ from laurel_kit.clock import BusinessClock
 from laurel_kit.service import Job
 from points_svc.handlers.expire_holds import HOLDS_PER_TRANSACTION, expire_holds
 from points_svc.handlers.once import forget_old_answers
+from points_svc.handlers.remind_members import remind_members
 from points_svc.handlers.sweep_lots import sweep_lots
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore
@@ -28,6 +29,8 @@ SWEEP_SECONDS_MAX = 0.2  # of one transaction (reliability.md 3.6): who waits fo
 SWEEPS_AT_ONCE = 2  # each in partitions of its own: one decides while the database writes for the other
 ACCOUNTS_PER_SWEEP = (50, 2_000)  # at least, at most
 REST_PER_SWEEP = 0.1  # of the time a chunk took: so that others are served between two of them
+REMIND_EVERY_SECONDS = 5.0
+MEMBERS_PER_REMINDING = 1_000
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
@@ -59,7 +62,12 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
             limit = max(ACCOUNTS_PER_SWEEP[0], limit // 2) if took > SWEEP_SECONDS_MAX else limit
             await asyncio.sleep(took * REST_PER_SWEEP)
 
+    async def remind() -> None:
+        while await change(lambda store: remind_members(MEMBERS_PER_REMINDING, store)):
+            pass
+
     return [
+        Job("remind members", REMIND_EVERY_SECONDS, remind),
         Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),

@@ -56,6 +56,11 @@ class ExpiryRule(Part, frozen=True, kw_only=True):
     dates: tuple[
         Annotated[str, msgspec.Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")], ...
     ] = ()  # "12-31": the last day
+    reminder_days: tuple[Annotated[int, msgspec.Meta(ge=1, le=366)], ...] = (
+        30,
+        7,
+        1,
+    )  # ahead of expiry it is said what will expire
     extension_days_max: Annotated[int, msgspec.Meta(ge=0, le=3660)] = 366
 
 

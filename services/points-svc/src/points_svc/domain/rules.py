@@ -73,6 +73,8 @@ class ExpiryRules(Protocol):
     @property
     def dates(self) -> Sequence[str]: ...
     @property
+    def reminder_days(self) -> Sequence[int]: ...
+    @property
     def extension_days_max(self) -> int: ...
 
 
@@ -156,6 +158,7 @@ class Rules:
     review: ReviewRules
     join: JoinRules
     expiry: Policy
+    reminder_days: tuple[int, ...]  # ascending
     extension_days_max: int
     hold_for: timedelta
 
@@ -210,6 +213,7 @@ def rules_of(programme: Programme) -> Rules:
         review=points.review,
         join=points.join,
         expiry=policy_of(points.expiry, ZoneInfo(programme.zone)),
+        reminder_days=tuple(sorted(set(points.expiry.reminder_days))),
         extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
     )
