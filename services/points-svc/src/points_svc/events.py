@@ -1,5 +1,5 @@
-"""What points-svc says: the balance after each cause that moved it, what expires soon, and which programme versions it has loaded. The one thing not to break:
-ids derive from the cause, so that a replay says the same under the same id."""
+"""What points-svc says: the balance after each cause that moved it, what expires soon, and which programme versions it has loaded. The one
+thing not to break: ids derive from the cause, so that a replay says the same under the same id."""
 
 from __future__ import annotations
 
