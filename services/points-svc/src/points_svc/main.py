@@ -21,6 +21,7 @@ from laurel_kit.telemetry import KitMetrics
 from points_svc import jobs
 from points_svc.api.accounts import of_accounts
 from points_svc.api.books import of_books
+from points_svc.api.extensions import of_extensions
 from points_svc.api.holds import of_holds
 from points_svc.api.programmes import of_programmes
 from points_svc.api.spendings import of_spendings
@@ -45,6 +46,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_accounts(database, shelf, clock),
         of_spendings(database, shelf, clock, metrics),
         of_holds(database, shelf, clock, metrics),
+        of_extensions(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
         of_programmes(database, shelf, clock),
     ]

@@ -46,9 +46,22 @@ class JoinRule(Part, frozen=True, kw_only=True):
 
 
 class ExpiryRule(Part, frozen=True, kw_only=True):
-    """A lot expires at the end of the local month of its activity, `months` on (domain.md 3.4)."""
+    """When a lot expires (domain.md 3.4), counted from the local day of its activity: `months` on, then at the end of the `ends` in which
+    that day falls (rolling, sliding) or of the first of `dates` from that day on (calendar). Sliding: with each purchase that earns, all
+    that lives lasts as long as what it earns. On request a lot may be extended by no more than `extension_days_max` in all."""
 
-    months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 12
+    policy: Literal["rolling", "calendar", "sliding"] = "rolling"
+    months: Annotated[int, msgspec.Meta(ge=0, le=120)] = 12
+    ends: Literal["month", "quarter", "year"] = "month"
+    dates: tuple[
+        Annotated[str, msgspec.Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")], ...
+    ] = ()  # "12-31": the last day
+    reminder_days: tuple[Annotated[int, msgspec.Meta(ge=1, le=366)], ...] = (
+        30,
+        7,
+        1,
+    )  # ahead of expiry it is said what will expire
+    extension_days_max: Annotated[int, msgspec.Meta(ge=0, le=3660)] = 366
 
 
 class SpendingRule(Part, frozen=True, kw_only=True):

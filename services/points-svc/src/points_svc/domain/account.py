@@ -52,6 +52,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 # A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
 AWARD_LOTS_FROM = 1 << 40
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
+EXTENDED_LOTS_FROM = 1 << 60  # then the number of the entry that moved points here
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class Dated(NamedTuple):
 class Lot:
     """The points of one award or activity. `remaining`: what is left of them and not held. `expired`: what expired of it unspent and has
     not been given back. `born_after`: the last day record when the lot was made, if it was past its expiry by then (domain.md 3.3.5);
-    else None."""
+    else None. `extends`: the lot whose points, or what was left of them, live on here."""
 
     lot: int
     kind: str
@@ -119,6 +120,7 @@ class Lot:
     available_at: datetime
     expires_at: datetime
     born_after: datetime | None = None
+    extends: int | None = None
     is_new: bool = False
     is_changed: bool = False
 
@@ -225,13 +227,25 @@ class SignIns:
     bonuses: int = 0
 
 
+class Round(NamedTuple):
+    """A day record that moved a partition's day: until `as_of` whatever has expired is to be swept, account by account. `day`: the
+    programme-local day that begins then, by which entries cite it; `version`: the programme's."""
+
+    as_of: datetime
+    day: date
+    version: int
+
+
 @dataclass(slots=True)
 class Day:
-    """The last day record applied in one partition; shared by all accounts of the partition."""
+    """The last day record applied in one partition; shared by all accounts of the partition. `rounds`: of the records so far those that
+    some account may not have come to yet, oldest first."""
 
     partition: int
     as_of: datetime | None = None
     is_changed: bool = False
+    rounds: list[Round] = field(default_factory=list)
+    opened: list[Round] = field(default_factory=list)  # of them, those that are not written yet
 
 
 @dataclass(slots=True)
@@ -268,10 +282,15 @@ class Account:
     frozen: bool = False
     ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left and not held
     pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left and not held
+    lives_until: datetime | None = (
+        None  # where expiry slides: how long everything lasts after the latest purchase that earned
+    )
+    said_at: datetime | None = None  # the latest time of a cause that moved the account: what `pending` is said as of
 
     # Loaded only where a record needs them.
     lots: dict[int, Lot] = field(default_factory=dict)
     knows_all_lots: bool = False
+    is_swept: bool = False  # of all that its partition's day records have passed
     orders: dict[str, Order] = field(default_factory=dict)
     awards: dict[UUID, Award] = field(default_factory=dict)
     payments: dict[str, list[Payment]] = field(default_factory=dict)  # by order, the last spent first
@@ -305,5 +324,5 @@ def is_over(lot: Lot, account: Account) -> bool:
 
 
 def has_been_expired(lot: Lot, day: Day) -> bool:
-    """Whether a day record has passed the lot's expiry since the lot was made."""
+    """Whether a day record has passed the lot's expiry since the lot was made. True of accounts that have been swept."""
     return day.as_of is not None and lot.expires_at <= day.as_of and lot.born_after != day.as_of

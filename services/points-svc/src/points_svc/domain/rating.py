@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from points_svc.domain import earning, ledger
+from points_svc.domain import earning, ledger, sliding
 from points_svc.domain.account import EARNED, Account, Dated, NoEffect, Order, Part, Why
 from points_svc.domain.rules import MILLIONTHS, Rate, Rules, decimal_of
 
@@ -59,6 +59,8 @@ def rate_purchase(account: Account, purchase: Purchase, dated: Dated, rules: Rul
     account.earned_net += points
     lot = earning.new_lot(account, "purchase", dated, rules, pending=rules.pending)
     ledger.put(account, lot, points, EARNED, why, order_id=order.order_id)
+    if rules.expiry.slides:
+        sliding.prolong(account, dated, rules)
 
 
 def parts_of(purchase: Purchase, rules: Rules) -> list[Part]:

@@ -11,6 +11,9 @@ from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from points_svc.domain import policies
+from points_svc.domain.policies import Policy
+
 MILLIONTHS = 10**6  # the contract allows six decimals in a rate
 
 
@@ -62,7 +65,17 @@ class ExpiryRules(Protocol):
     """What the programme says about expiry (domain.md 3.4)."""
 
     @property
+    def policy(self) -> str: ...
+    @property
     def months(self) -> int: ...
+    @property
+    def ends(self) -> str: ...
+    @property
+    def dates(self) -> Sequence[str]: ...
+    @property
+    def reminder_days(self) -> Sequence[int]: ...
+    @property
+    def extension_days_max(self) -> int: ...
 
 
 class SpendingRules(Protocol):
@@ -157,7 +170,9 @@ class Rules:
     sign_in: SignInRules
     review: ReviewRules
     join: JoinRules
-    expiry_months: int
+    expiry: Policy
+    reminder_days: tuple[int, ...]  # ascending
+    extension_days_max: int
     hold_for: timedelta
     checkout: CheckoutRules
 
@@ -211,10 +226,17 @@ def rules_of(programme: Programme) -> Rules:
         sign_in=points.sign_in,
         review=points.review,
         join=points.join,
-        expiry_months=points.expiry.months,
+        expiry=policy_of(points.expiry, ZoneInfo(programme.zone)),
+        reminder_days=tuple(sorted(set(points.expiry.reminder_days))),
+        extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
         checkout=points.checkout,
     )
+
+
+def policy_of(rule: ExpiryRules, zone: ZoneInfo) -> Policy:
+    """The rule about expiry, ready for use."""
+    return Policy(rule.policy, rule.months, rule.ends, policies.days_of(rule.dates), zone)
 
 
 def problems_of(programme: Programme) -> list[str]:
@@ -235,4 +257,5 @@ def problems_of(programme: Programme) -> list[str]:
         for category in purchase.not_qualifying
         if category in purchase.category_rates
     ]
+    found += policies.problems(programme.points.expiry.policy, programme.points.expiry.dates)
     return found

@@ -16,6 +16,7 @@ from points_svc.domain.rules import Rules
 from points_svc.domain.spending import Refused
 from points_svc.handlers.expire_holds import expire_due
 from points_svc.handlers.once import Answer, Keyed, once, refused, said
+from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 
 MADE = 201
@@ -137,6 +138,7 @@ async def open_account(member_id: UUID, now: datetime, store: PointsStore) -> Ac
     account = await store.lock_one(member_id)
     if account is None:
         raise MemberUnknown
+    await sweep_first([account], store)
     if account.held:
         await store.read_due_holds([account], now)
         expire_due(account, now)
@@ -157,6 +159,7 @@ async def _open_hold(hold_id: UUID, store: PointsStore) -> tuple[Account, Hold]:
     account = None if member_id is None else await store.lock_one(member_id)
     if account is None:
         raise HoldUnknown
+    await sweep_first([account], store)
     await store.read_hold(account, hold_id)
     return account, account.holds[hold_id]
 

@@ -30,7 +30,10 @@ TITLES = {
     "order_differs": "The hold was made for another order",
     "share_exceeded": "Points may not pay so much of an order",
     "below_minimum": "So few points cannot be used at the checkout",
-    "no_programme": "No programme is in force that says what points are worth",
+    "lot_not_live": "Some of these lots hold nothing, have expired or never were",
+    "nothing_to_extend": "No lot would last longer than it does",
+    "extension_too_long": "The programme allows no extension by so much",
+    "no_programme": "No programme is in force that would say by which rules",
 }
 
 

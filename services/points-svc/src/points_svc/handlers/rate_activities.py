@@ -23,9 +23,14 @@ from points_svc import events
 from points_svc.domain import calendar, earning, expiry, ledger, rating, refunds, spending, standings
 from points_svc.domain.account import Account, Dated, Day
 from points_svc.domain.rules import Rules
+from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 
 RulesByVersion = Mapping[int, Rules]
+
+EXPIRED_AT_ONCE = (
+    1_000  # accounts swept in the transaction that closes the day; the others are swept in chunks right after it
+)
 
 
 async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
@@ -35,10 +40,15 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
     by_key = {account.member_id.bytes: account for account in accounts.values()}
     needs = _needs_of(batch, by_key)
     rules = await store.rules(needs.versions)
+    if any(rules[version].expiry.slides for version in needs.versions):
+        await store.read_live_lots(
+            [by_key[heard.key] for heard in batch if type(heard.event.data) is PurchaseRecorded and heard.key]
+        )
     await store.read_orders(list(needs.orders.values()))
     rules = await store.rules({order.version for account in by_key.values() for order in account.orders.values()})
     await store.read_sign_ins(list(needs.sign_ins.values()))
     await store.read_reviews(list(needs.reviews.values()))
+    await sweep_first(accounts.values(), store)
     for heard in batch:
         if heard.key is None:
             if type(heard.event.data) is DayClosed:
@@ -53,7 +63,8 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
 
 
 async def _open(batch: Sequence[Heard], store: PointsStore, days: Mapping[int, Day]) -> dict[UUID, Account]:
-    """Lock whoever is spoken of, and whoever something expires of when a day closes in this batch."""
+    """Lock whoever is spoken of, and the first of those of whom something expires when a day closes in this batch; the others are swept
+    afterwards (sweep_lots)."""
     spoken_of = {heard.key: heard.partition for heard in batch}
     partition_of = {UUID(bytes=key): partition for key, partition in spoken_of.items() if key}
     closes: dict[int, datetime] = {}
@@ -61,13 +72,13 @@ async def _open(batch: Sequence[Heard], store: PointsStore, days: Mapping[int, D
         if heard.key is None and type(heard.event.data) is DayClosed:
             as_of = heard.event.data.as_of
             closes[heard.partition] = max(as_of, closes.get(heard.partition, as_of))
-    due: set[UUID] = set()
     for partition, as_of in closes.items():
-        found = await store.due(partition, as_of)
-        due.update(found)
+        found = await store.due(partition, as_of, EXPIRED_AT_ONCE // len(closes))
         partition_of.update(dict.fromkeys(found, partition))
     accounts = await store.lock(partition_of, days)
-    await store.read_live_lots([accounts[member_id] for member_id in sorted(due)])
+    if closes:
+        closing = [a for a in accounts.values() if a.day.partition in closes and a.ladder]
+        await store.read_live_lots([a for a in closing if min(a.ladder) <= closes[a.day.partition]])
     return accounts
 
 
@@ -131,18 +142,17 @@ def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersio
 
 
 def _close_day(event: Event[Any], day: Day, accounts: Sequence[Account] | Any, rules: RulesByVersion) -> None:
-    """Whatever has expired by the record's instant, of every member of the partition."""
+    """The partition's day moves on; whatever has expired by then goes, of those members who are at hand."""
     as_of = event.data.as_of
     if not expiry.advance(day, as_of):
         return
     if event.programmeversion is None:
         raise ValueError("the door has stamped this day record with no programme version")
-    cause = f"day {calendar.local_day(as_of, rules[event.programmeversion].zone)}"
+    local_day = calendar.local_day(as_of, rules[event.programmeversion].zone)
+    expiry.open_round(day, local_day, event.programmeversion)
     for account in accounts:
-        if account.day is day and expiry.is_due(account, as_of):
-            ledger.open_page(account, cause, as_of)
-            expiry.expire_due(account, as_of, {"rule": "expiry", "version": event.programmeversion, "as_of": as_of})
-            ledger.close_page(account)
+        if account.day is day:
+            expiry.sweep(account, day.rounds[-1:])
 
 
 def _purchase(account: Account, data: PurchaseRecorded, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:

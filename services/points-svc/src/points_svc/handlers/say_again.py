@@ -20,6 +20,9 @@ async def say_again(after: UUID | None, only: UUID | None, store: PointsStore) -
         statements, _ = replay.statements(*await store.read_books(account.member_id))
         store.say(events.posted(account.member_id, account.day.partition, statement) for statement in statements)
         said += len(statements)
+    reminders = await store.reminders_of(accounts)
+    store.say(events.expiring(reminder) for reminder in reminders)
+    said += len(reminders)
     if only is None and len(accounts) == MEMBERS_PER_TRANSACTION:
         return said, accounts[-1].member_id
     if only is None:

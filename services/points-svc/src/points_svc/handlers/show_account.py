@@ -111,6 +111,7 @@ def _lot(lot: Lot) -> dict[str, Any]:
         "earned_at": lot.earned_at,
         "available_at": lot.available_at,
         "expires_at": lot.expires_at,
+        "extends": lot.extends,
     }
 
 

@@ -103,6 +103,20 @@ INVARIANTS = {
               LEFT JOIN (SELECT member_id, ended_by AS cause, count(*) AS holds FROM made GROUP BY member_id, ended_by) m
                 USING (member_id, cause)
               WHERE (g.captured + g.released > 0)::int <> coalesce(m.holds, 0))""",
+    # Whatever a closed day has passed is gone, or the sweep will find its account.
+    "swept": """
+      SELECT count(*) FROM account a JOIN partition_day d USING (partition)
+      WHERE a.activity > 0 AND d.as_of > coalesce(a.began_after, '-infinity') AND coalesce(a.next_expiry > d.as_of, true)
+        AND EXISTS (SELECT FROM lot l WHERE l.member_id = a.member_id AND l.remaining > 0 AND l.expires_at <= d.as_of
+                      AND coalesce(l.born_after < d.as_of, true))""",
+    # An extension moves all it takes, into a lot that lasts longer than the one it came from and was earned with it.
+    "extended": """
+      SELECT (SELECT count(*) FROM (
+                SELECT FROM transfer WHERE kind = 'extended' GROUP BY member_id, cause
+                HAVING sum(CASE WHEN credit = 'clearing' THEN amount WHEN debit = 'clearing' THEN -amount END) IS DISTINCT FROM 0) moved)
+           + (SELECT count(*) FROM lot l LEFT JOIN lot o ON o.member_id = l.member_id AND o.lot = l.extends
+              WHERE l.extends IS NOT NULL AND coalesce(l.expires_at <= o.expires_at OR l.earned_at <> o.earned_at OR o.extends IS NOT NULL,
+                                                       true))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN
