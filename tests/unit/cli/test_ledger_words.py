@@ -127,3 +127,10 @@ def test_an_extension_says_from_when_to_when_why_and_by_whom() -> None:
 
 def test_what_slides_says_that_a_purchase_did_it() -> None:
     assert moved("sliding", 100).endswith("1 Apr 2026 00:00, because a purchase earned points [programme version 1]")
+
+
+def test_a_cap_says_how_far_it_had_been_filled() -> None:
+    caps = [{"per": "month", "at_most": 50, "kind": "clip", "so_far": 30}]
+    reason = {"rule": "join", "version": 1, "activity_id": "quiz", "points": 20, "points_before_caps": 30, "caps": caps}
+    words = entry_in_words(entry(reason, "earned", 20), LENS)
+    assert "it would have been 30, but at most 50 a month (30 so far): 20" in words
