@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from tests.integration.points_svc.books import MEMBER, Books, activated, ended, told
-from tests.integration.points_svc.test_sweeping import said_again
+from tests.integration.points_svc.test_sweeping import extend, said_again
 from tests.integration.points_svc.till import Checkout
 from tests.unit.points_svc.script import SHANGHAI, Script, local
 
@@ -146,3 +147,17 @@ async def test_what_cannot_be_an_extension_is_refused_and_uses_up_no_key(desk: C
         assert answer.status_code == 422, body
         assert answer.headers["content-type"] == "application/problem+json"
     assert (await ask(desk, key, days=30)).status_code == 201
+
+
+async def test_an_extension_that_shortens_is_caught(books: Books) -> None:
+    """The invariant has been seen to fail."""
+    script = Script()
+    script.register()
+    script.buy(10_000, "o1")
+    await books.play(script)
+    await books.apply([activated()])
+    await extend(books, MEMBER, script.now)
+    assert await books.broken() == {}
+    async with books.database.transaction() as tx:
+        await tx.run(text("UPDATE lot SET earned_at = earned_at - interval '1 day' WHERE extends IS NOT NULL"))
+    assert await books.broken() == {"extended": 1}

@@ -168,3 +168,15 @@ async def test_who_comes_to_the_till_before_the_sweeper_is_swept_first(
     assert grouped[:3] == ["activity 2", "day 2026-02-01", "activity 3"]
     assert await sweep(books, 10) == 0
     assert await books.broken() == {}
+
+
+async def test_an_account_that_the_sweep_would_not_find_is_caught(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The invariant has been seen to fail."""
+    monkeypatch.setattr(rate_activities, "EXPIRED_AT_ONCE", 0)
+    await closed(books, 2, [date(2026, 2, 1)])
+    assert await books.broken() == {}
+    async with books.database.transaction() as tx:
+        await tx.run(text("UPDATE account SET next_expiry = NULL"))
+    assert await books.broken() == {"swept": 2}

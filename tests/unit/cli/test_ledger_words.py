@@ -107,3 +107,30 @@ def test_a_services_own_reason_is_shown_with_money_instead_of_minor_units() -> N
 def test_times_are_those_of_the_programmes_zone() -> None:
     assert LENS.minute("2026-05-03T16:30:00Z") == "4 May 2026 00:30"
     assert LENS.day(None) == "–"
+
+
+def moved(rule: str, points: int, **more: Any) -> str:
+    reason = {
+        "rule": rule, "version": 1, "points": 100, "expired_before": "2026-03-31T16:00:00Z",
+        "expires_at": "2026-06-30T16:00:00Z", **more,
+    }  # fmt: skip
+    return entry_in_words(entry(reason, "extended", points), LENS)
+
+
+def test_an_extension_says_from_when_to_when_why_and_by_whom() -> None:
+    why_so = {"reason": "lost in the post", "actor": "staff-7"}
+    assert moved("extension", 100, **why_so) == (
+        "100 points last until 1 Jul 2026 00:00 instead of 1 Apr 2026 00:00: lost in the post (by staff-7) [programme version 1]"
+    )
+    assert moved("extension", -100, **why_so).startswith("100 points that would have expired on 1 Apr 2026 move on: ")
+
+
+def test_what_slides_says_that_a_purchase_did_it() -> None:
+    assert moved("sliding", 100).endswith("1 Apr 2026 00:00, because a purchase earned points [programme version 1]")
+
+
+def test_a_cap_says_how_far_it_had_been_filled() -> None:
+    caps = [{"per": "month", "at_most": 50, "kind": "clip", "so_far": 30}]
+    reason = {"rule": "join", "version": 1, "activity_id": "quiz", "points": 20, "points_before_caps": 30, "caps": caps}
+    words = entry_in_words(entry(reason, "earned", 20), LENS)
+    assert "it would have been 30, but at most 50 a month (30 so far): 20" in words

@@ -89,6 +89,7 @@ KIND_WORDS = {
     "award_taken_back": "award taken back",
     "spent": "spent",
     "expired": "expired",
+    "extended": "extended",
     "repaid": "debt repaid",
 }
 
@@ -97,6 +98,9 @@ def entry_in_words(entry: Entry, lens: Lens) -> str:
     """Why this entry has these points."""
     why = entry["why"] or {}
     words = _RULES.get(str(why.get("rule")), _plainly)(entry, why, lens)
+    if why.get("points_before_caps", 0) > why.get("points", 0):
+        bounds = ", ".join(f"{cap['at_most']:,} a {cap['per']} ({cap['so_far']:,} so far)" for cap in why["caps"])
+        words += f"; it would have been {why['points_before_caps']:,}, but at most {bounds}: {why['points']:,}"
     version = f" [programme version {why['version']}]" if "version" in why else ""
     return words + version
 
@@ -177,6 +181,21 @@ def _expiry(_: Entry, why: Why, lens: Lens) -> str:
     return f"what was not spent by {lens.day(until)} has expired"
 
 
+def _extension(entry: Entry, why: Why, lens: Lens) -> str:
+    return f"{_move(entry, why, lens)}: {why['reason']} (by {why['actor']})"
+
+
+def _sliding(entry: Entry, why: Why, lens: Lens) -> str:
+    return f"{_move(entry, why, lens)}, because a purchase earned points"
+
+
+def _move(entry: Entry, why: Why, lens: Lens) -> str:
+    """Two entries tell of one move: what leaves a lot, and what comes into the one that lasts longer."""
+    if entry["points"] < 0:
+        return f"{why['points']:,} points that would have expired on {lens.day(why['expired_before'])} move on"
+    return f"{why['points']:,} points last until {lens.minute(why['expires_at'])} instead of {lens.minute(why['expired_before'])}"
+
+
 def _spending(_: Entry, why: Why, __: Lens) -> str:
     reason = f" for {why['reason']}" if why.get("reason") else ""
     return f"{why['points']:,} points spent{reason}, those first that expire soonest"
@@ -195,6 +214,8 @@ _RULES = {
     "sign_in": _sign_in,
     "review": _review,
     "expiry": _expiry,
+    "extension": _extension,
+    "sliding": _sliding,
     "spending": _spending,
 }
 

@@ -37,6 +37,13 @@ REMINDERS = (
     """,
 )
 
+# What a capped rule has given in a local period.
+EARNED_IN_PERIOD = """
+CREATE TABLE earned_in_period (
+  member_id uuid NOT NULL, rule text NOT NULL, per text NOT NULL, since date NOT NULL, points bigint NOT NULL CHECK (points >= 0),
+  PRIMARY KEY (member_id, rule, per, since))
+"""
+
 # As the entries say: the latest time of a cause that moved the account.
 SAID_SO_FAR = """
 UPDATE account a SET said_at = t.at
@@ -45,5 +52,5 @@ FROM (SELECT member_id, max(at) AS at FROM transfer GROUP BY member_id) t WHERE 
 
 
 def upgrade() -> None:
-    for statement in (EXPIRY_ROUND, SAID_AT, SAID_SO_FAR, *EXTENDS, *REMINDERS):
+    for statement in (EXPIRY_ROUND, SAID_AT, SAID_SO_FAR, EARNED_IN_PERIOD, *EXTENDS, *REMINDERS):
         op.execute(statement)

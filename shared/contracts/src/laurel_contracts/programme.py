@@ -29,20 +29,31 @@ class PurchaseRule(Part, frozen=True, kw_only=True):
     pending_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 0
 
 
+class Cap(Part, frozen=True, kw_only=True):
+    """At most so many points by one rule per local period of the activity. What goes beyond is clipped, or all of it is rejected."""
+
+    points: Count
+    per: Literal["day", "week", "month", "year"]  # weeks begin on Monday
+    kind: Literal["clip", "reject"] = "clip"
+
+
 class SignInRule(Part, frozen=True, kw_only=True):
     points: Count = 5
     streak_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
     streak_points: Count = 20
+    caps: tuple[Cap, ...] = ()
 
 
 class ReviewRule(Part, frozen=True, kw_only=True):
     points: Count = 20
     photo_points: Count = 10
     max_per_day: Count = 3
+    caps: tuple[Cap, ...] = ()
 
 
 class JoinRule(Part, frozen=True, kw_only=True):
     points: Count = 30
+    caps: tuple[Cap, ...] = ()
 
 
 class ExpiryRule(Part, frozen=True, kw_only=True):

@@ -297,6 +297,9 @@ class Account:
     holds: dict[UUID, Hold] = field(default_factory=dict)
     sign_ins: SignIns | None = None
     reviews: dict[date, int] = field(default_factory=dict)
+    earned_in: dict[tuple[str, str, date], int] = field(
+        default_factory=dict
+    )  # (rule, per, since) of a capped rule → points
 
     # Written since the account was opened.
     entries: list[Entry] = field(default_factory=list)

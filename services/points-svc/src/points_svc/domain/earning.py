@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from points_svc.domain import ledger, streaks
+from points_svc.domain import caps, ledger, streaks
 from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, SignIns, Why
 from points_svc.domain.rules import Rules
 
@@ -83,6 +83,8 @@ def rate_joined(account: Account, activity_id: str, dated: Dated, rules: Rules) 
 
 
 def _earn(account: Account, dated: Dated, points: int, why: Why, rules: Rules) -> None:
+    granted, bounds = caps.bounded(account, why["rule"], rules.caps(why["rule"]), points, dated.day)
+    points, why = granted, why | bounds
     if points:
         ledger.put(account, new_lot(account, why["rule"], dated, rules), points, EARNED, why)
     else:

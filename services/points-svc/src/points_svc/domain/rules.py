@@ -32,6 +32,17 @@ class PurchaseRules(Protocol):
     def pending_days(self) -> int: ...
 
 
+class CapRule(Protocol):
+    """At most so many points by one rule per local period; beyond it is clipped or rejected."""
+
+    @property
+    def points(self) -> int: ...
+    @property
+    def per(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
 class SignInRules(Protocol):
     """What the programme says about sign-ins (domain.md 3.2)."""
 
@@ -41,6 +52,8 @@ class SignInRules(Protocol):
     def streak_days(self) -> int: ...
     @property
     def streak_points(self) -> int: ...
+    @property
+    def caps(self) -> Sequence[CapRule]: ...
 
 
 class ReviewRules(Protocol):
@@ -52,6 +65,8 @@ class ReviewRules(Protocol):
     def photo_points(self) -> int: ...
     @property
     def max_per_day(self) -> int: ...
+    @property
+    def caps(self) -> Sequence[CapRule]: ...
 
 
 class JoinRules(Protocol):
@@ -59,6 +74,8 @@ class JoinRules(Protocol):
 
     @property
     def points(self) -> int: ...
+    @property
+    def caps(self) -> Sequence[CapRule]: ...
 
 
 class ExpiryRules(Protocol):
@@ -175,6 +192,16 @@ class Rules:
     extension_days_max: int
     hold_for: timedelta
     checkout: CheckoutRules
+
+    def caps(self, rule: str) -> Sequence[CapRule]:
+        """What bounds a rule per period; nothing bounds orders but their own maximum, because they are rated again."""
+        of_rules = {"sign_in": self.sign_in.caps, "review": self.review.caps, "join": self.join.caps}
+        return of_rules.get(rule, ())
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether any rule is bounded per period."""
+        return bool(self.sign_in.caps or self.review.caps or self.join.caps)
 
     def multiplier(self, tier: str | None) -> int:
         """Millionths. A member without a standing, or with a tier this version does not know, is rated at the lowest tier."""

@@ -20,7 +20,7 @@ from laurel_contracts.decisions import DayClosed, MemberFrozen, MemberRegistered
 from laurel_contracts.envelope import Event
 from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
-from points_svc.domain import calendar, earning, expiry, ledger, rating, refunds, spending, standings
+from points_svc.domain import calendar, caps, earning, expiry, ledger, rating, refunds, spending, standings
 from points_svc.domain.account import Account, Dated, Day
 from points_svc.domain.rules import Rules
 from points_svc.handlers.sweep_lots import sweep_first
@@ -48,6 +48,8 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
     rules = await store.rules({order.version for account in by_key.values() for order in account.orders.values()})
     await store.read_sign_ins(list(needs.sign_ins.values()))
     await store.read_reviews(list(needs.reviews.values()))
+    if any(rules[version].is_capped for version in needs.versions):
+        await store.read_earned_in(_capped(batch, by_key, rules))
     await sweep_first(accounts.values(), store)
     for heard in batch:
         if heard.key is None:
@@ -118,6 +120,24 @@ def _needs_of(batch: Sequence[Heard], by_key: Mapping[bytes, Account]) -> Needs:
     return needs
 
 
+def _capped(
+    batch: Sequence[Heard], by_key: Mapping[bytes, Account], rules: RulesByVersion
+) -> list[tuple[Account, caps.Period]]:
+    """The periods that bound what these records earn."""
+    found: set[tuple[bytes, caps.Period]] = set()
+    for heard in batch:
+        event, rule = heard.event, CAPPED.get(type(heard.event.data))
+        if (
+            rule is not None
+            and heard.key is not None
+            and event.programmeversion is not None
+            and event.localday is not None
+        ):
+            bounds = rules[event.programmeversion].caps(rule)
+            found.update((heard.key, caps.period_of(rule, cap.per, event.localday)) for cap in bounds)
+    return [(by_key[key], period) for key, period in sorted(found)]
+
+
 def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersion) -> None:
     """One activity: the standing of its number, then the clock, then what it is worth."""
     if not account.activity:
@@ -176,6 +196,7 @@ def _joined(account: Account, data: ActivityJoined, dated: Dated, _versions: Rul
     earning.rate_joined(account, data.activity_id, dated, rules)
 
 
+CAPPED: dict[type, str] = {MemberSignedIn: "sign_in", ReviewPosted: "review", ActivityJoined: "join"}
 RATED: dict[type, Callable[[Account, Any, Dated, RulesByVersion, Rules], None]] = {
     PurchaseRecorded: _purchase,
     PurchaseRefunded: _refund,

@@ -14,6 +14,7 @@ from laurel_contracts.programme import Programme
 from laurel_kit import negative_control
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
+from points_svc.domain.caps import Period
 from points_svc.domain.reminders import Reminder
 from points_svc.domain.rules import Activation, Rules, in_force
 from points_svc.store import (
@@ -169,6 +170,10 @@ class PointsStore:
     async def read_reviews(self, wanted: Collection[tuple[Account, date]]) -> None:
         """Reviews counted on these days."""
         await habits.read_reviews(self.tx, wanted)
+
+    async def read_earned_in(self, wanted: Collection[tuple[Account, Period]]) -> None:
+        """What capped rules have given in these periods."""
+        await habits.read_earned_in(self.tx, wanted)
 
     async def hold_owner(self, hold_id: UUID) -> UUID | None:
         """Whose hold it is."""
