@@ -1,0 +1,136 @@
+"""The chain over the ledger (reliability.md 3.2 I11, T-L20): what was sealed and is not what it was is named, entry by entry."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from laurel_kit.postgres import Transaction
+from points_svc.handlers.seal_entries import seal_entries
+from tests.integration.points_svc.books import MEMBER, Books, activated, cuts
+from tests.integration.points_svc.histories import make
+from tests.unit.points_svc.script import Script, programme
+
+NewBooks = Callable[[], Awaitable[Books]]
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+
+
+async def seal(books: Books, **limits: int) -> int:
+    """Rounds until everything is sealed; how many entries that were."""
+    total = 0
+    while sealed := await books.database.in_transaction(lambda tx: seal_entries(NOW, books.store(tx), **limits)):
+        total += sealed
+    return total
+
+
+async def count(books: Books, table: str) -> int:
+    async with books.database.reading() as tx:
+        return int((await tx.run(text(f"SELECT count(*) FROM {table}"))).scalar_one())
+
+
+async def lived(books: Books, seed: int = 5, events: int = 200) -> None:
+    """A random history of twelve members, with spendings."""
+    history = make(seed, members=12, events=events, days_per_step=1.0)
+    await books.load(programme())
+    await books.apply([activated(partition=partition) for partition in range(3)])
+    await books.apply_cut(history.facts_ahead, cuts("random", seed))
+    await books.apply_cut(history.campaigns, cuts("random", seed))
+    for member in history.members:
+        there = (await books.outcome(member)).posted
+        await books.spend(max(1, there // 2), f"spending-of-{member}", history.times[-1], member=member, order_id="x")
+
+
+async def test_rounds_seal_every_entry_once_and_the_books_still_prove_themselves(books: Books) -> None:
+    """What would break it: a round that skips a member, seals an entry twice, or does not stand on the round before."""
+    await lived(books)
+    entries = await count(books, "transfer")
+    assert await seal(books, members=5, entries=40) == entries
+    assert await seal(books) == 0
+    assert await books.broken() == {}
+
+
+async def test_a_digest_is_over_every_column_and_over_what_was_consumed_in_a_form_that_anybody_can_make(
+    books: Books,
+) -> None:
+    script = Script()
+    script.register()
+    script.buy(10000, "o1")
+    await books.play(script)
+    await books.spend(30, "spend-thirty-points", script.now)
+    await seal(books)
+    async with books.database.reading() as tx:
+        rows = (await tx.run(text("SELECT t.*, CAST(t.why AS text) AS told FROM transfer t ORDER BY seq"))).all()
+        (digests,) = (await tx.run(text("SELECT digests FROM sealed"))).one()
+    taken = {2: "[[1, 2, 30]]", 3: "[[1, 2, 30]]"}
+    for row in rows:
+        order = "null" if row.order_id is None else f'"{row.order_id}"'
+        since_1970 = (row.at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        form = (
+            f'["{row.member_id}", {row.seq}, "{row.cause}", {row.leg}, {since_1970}, "{row.kind}", "{row.debit}", '
+            f'"{row.credit}", {row.amount}, {order}, {"null" if row.lot is None else row.lot}, {row.told}, '
+            f"{taken.get(row.seq, 'null')}]"
+        )
+        assert hashlib.sha256(form.encode()).digest() == digests[32 * (row.seq - 1) : 32 * row.seq]
+
+
+async def test_a_round_that_is_cut_off_leaves_nothing_and_the_next_one_goes_on(books: Books) -> None:
+    """kill -9 in the middle of a round. What would break it: a mark of how far it got outside the transaction."""
+    await lived(books, events=80)
+    entries = await count(books, "transfer")
+
+    async def cut_off(tx: Transaction) -> None:
+        assert await seal_entries(NOW, books.store(tx), members=4)
+        pid = (await tx.run(text("SELECT pg_backend_pid()"))).scalar_one()
+        killer = await asyncpg.connect(books.database.dsn)
+        await killer.execute("SELECT pg_terminate_backend($1)", pid)
+        await killer.close()
+        await seal_entries(NOW, books.store(tx), members=4)
+
+    with pytest.raises(Exception, match="connection|terminating"):
+        async with books.database.transaction() as tx:
+            await cut_off(tx)
+    assert (await count(books, "seal"), await count(books, "sealed")) == (0, 0)
+    assert await seal(books, members=3) == entries
+    assert await books.broken() == {}
+
+
+async def test_sealing_keeps_up_with_more_than_twenty_thousand_entries_a_second(books: Books) -> None:
+    """What would break it: a statement per entry, or a round that reads what is sealed."""
+    await filled(books, members=2_000, each=10)
+    began = time.monotonic()
+    assert await seal(books) == 20_000
+    assert time.monotonic() - began < 1.0
+
+
+async def filled(books: Books, *, members: int, each: int) -> None:
+    """Accounts with so many entries each, as many purchases would have left them."""
+
+    async def work(tx: Transaction) -> None:
+        values: dict[str, Any] = {"members": members, "each": each}
+        for statement in FILL:
+            await tx.run(text(statement), **{name: value for name, value in values.items() if f":{name}" in statement})
+
+    await books.database.in_transaction(work)
+
+
+FILL = (
+    """INSERT INTO transfer (member_id, seq, cause, leg, at, kind, debit, credit, amount, order_id, lot, why)
+    SELECT CAST(md5(CAST(m AS text)) AS uuid), n, 'activity ' || n, 1, now(), 'earned', 'issuance', 'available', 100, 'order-' || n, n,
+      '{"rule": "purchase", "version": 1, "amount_minor": 10000, "parts": [{"left_minor": 10000, "rate": "1"}], "tier": "silver",
+        "ordinal": 3, "multiplier": "1.2", "minor_units": 100, "points": 120}'
+    FROM generate_series(1, CAST(:members AS integer)) AS m, generate_series(1, CAST(:each AS integer)) AS n""",
+    """INSERT INTO lot (member_id, lot, kind, granted, remaining, earned_at, available_at, expires_at)
+    SELECT member_id, lot, 'purchase', 100, 100, at, at, CAST('2030-01-01T00:00:00Z' AS timestamptz) FROM transfer""",
+    """INSERT INTO account (member_id, partition, posted, earned_net, seq, said, activity, ladder)
+    SELECT CAST(md5(CAST(m AS text)) AS uuid), 0, 100 * :each, 100 * :each, :each, :each, :each,
+      jsonb_build_object('2030-01-01T00:00:00Z', 100 * :each)
+    FROM generate_series(1, CAST(:members AS integer)) AS m""",
+    "ANALYZE transfer, account, lot",
+)
