@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from points_svc.handlers.seal_entries import seal_entries
-from tests.integration.points_svc.books import MEMBER, Books, activated, cuts
+from points_svc.store.proving import ProofStore
+from tests.integration.points_svc.books import Books, activated, cuts
 from tests.integration.points_svc.histories import make
 from tests.unit.points_svc.script import Script, programme
 
@@ -25,7 +26,7 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 async def seal(books: Books, **limits: int) -> int:
     """Rounds until everything is sealed; how many entries that were."""
     total = 0
-    while sealed := await books.database.in_transaction(lambda tx: seal_entries(NOW, books.store(tx), **limits)):
+    while sealed := await books.database.in_transaction(lambda tx: seal_entries(NOW, ProofStore(tx), **limits)):
         total += sealed
     return total
 
@@ -86,14 +87,14 @@ async def test_a_round_that_is_cut_off_leaves_nothing_and_the_next_one_goes_on(b
     entries = await count(books, "transfer")
 
     async def cut_off(tx: Transaction) -> None:
-        assert await seal_entries(NOW, books.store(tx), members=4)
+        assert await seal_entries(NOW, ProofStore(tx), members=4)
         pid = (await tx.run(text("SELECT pg_backend_pid()"))).scalar_one()
         killer = await asyncpg.connect(books.database.dsn)
         await killer.execute("SELECT pg_terminate_backend($1)", pid)
         await killer.close()
-        await seal_entries(NOW, books.store(tx), members=4)
+        await seal_entries(NOW, ProofStore(tx), members=4)
 
-    with pytest.raises(Exception, match="connection|terminating"):
+    with pytest.raises(Exception, match=r"connection|terminating"):
         async with books.database.transaction() as tx:
             await cut_off(tx)
     assert (await count(books, "seal"), await count(books, "sealed")) == (0, 0)

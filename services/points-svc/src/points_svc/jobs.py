@@ -12,6 +12,7 @@ from points_svc.handlers.once import forget_old_answers
 from points_svc.handlers.seal_entries import seal_entries
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore
+from points_svc.store.proving import ProofStore
 
 Change = Callable[[Callable[[PointsStore], Awaitable[int]]], Awaitable[int]]
 Prove = Callable[[], Awaitable[None]]
@@ -37,7 +38,7 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
             pass
 
     async def seal() -> None:
-        while await change(lambda store: seal_entries(clock.now(), store)):
+        while await change(lambda store: seal_entries(clock.now(), ProofStore(store.tx))):
             pass
 
     return [

@@ -23,6 +23,7 @@ from points_svc.api.accounts import of_accounts
 from points_svc.api.books import of_books
 from points_svc.api.holds import of_holds
 from points_svc.api.programmes import of_programmes
+from points_svc.api.proofs import of_proofs
 from points_svc.api.spendings import of_spendings
 from points_svc.config import Settings
 from points_svc.consumer import LISTENS_TO
@@ -46,6 +47,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_spendings(database, shelf, clock, metrics),
         of_holds(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
+        of_proofs(database),
         of_programmes(database, shelf, clock),
     ]
 

@@ -15,7 +15,7 @@ from laurel_kit import negative_control
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
 from points_svc.domain.rules import Activation, Rules, in_force
-from points_svc.store import accounts, answers, chain, habits, holds, ledger, orders, programmes, proof, reports
+from points_svc.store import accounts, answers, habits, holds, ledger, orders, programmes, proof, reports
 from points_svc.store.answers import Answered
 from points_svc.store.programmes import Loaded, Shelf
 
@@ -269,9 +269,3 @@ class PointsStore:
     async def trial_balance(self) -> dict[str, Any]:
         """The sum over all accounts and how often each invariant is broken."""
         return await proof.trial_balance(self.tx)
-
-    # The chain over the ledger.
-
-    async def seal(self, at: datetime, *, members: int, entries: int) -> tuple[int, int]:
-        """One round over what no round has sealed: members, entries."""
-        return await chain.seal(self.tx, at, members=members, entries=entries)

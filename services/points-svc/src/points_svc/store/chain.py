@@ -1,5 +1,5 @@
-"""The chain over the ledger (reliability.md 3.2, I11): what was written is sealed, round by round, and every round seals the one before. The
-one thing not to break: a digest is over every column of an entry and over what it took from which lot; what is sealed is never sealed anew."""
+"""The chain over the ledger (reliability.md 3.2, I11): what was written is sealed, round by round, and every round seals the one before.
+The one thing not to break: a digest is over every column of an entry and over what it took from which lot; nothing is sealed twice."""
 
 from __future__ import annotations
 
