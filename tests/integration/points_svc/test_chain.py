@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import asyncpg
 import pytest
@@ -112,26 +111,32 @@ async def test_sealing_keeps_up_with_more_than_twenty_thousand_entries_a_second(
 
 async def filled(books: Books, *, members: int, each: int) -> None:
     """Accounts with so many entries each, as many purchases would have left them."""
+    for first in range(0, members, FILLED_AT_ONCE):
+        values = {"first": first + 1, "last": min(members, first + FILLED_AT_ONCE), "each": each}
 
-    async def work(tx: Transaction) -> None:
-        values: dict[str, Any] = {"members": members, "each": each}
-        for statement in FILL:
-            await tx.run(text(statement), **{name: value for name, value in values.items() if f":{name}" in statement})
+        async def work(tx: Transaction, values: dict[str, int] = values) -> None:
+            for statement in FILL:
+                await tx.run(
+                    text(statement), **{name: value for name, value in values.items() if f":{name}" in statement}
+                )
 
-    await books.database.in_transaction(work)
+        await books.database.in_transaction(work)
 
 
+FILLED_AT_ONCE = 5_000
 FILL = (
     """INSERT INTO transfer (member_id, seq, cause, leg, at, kind, debit, credit, amount, order_id, lot, why)
     SELECT CAST(md5(CAST(m AS text)) AS uuid), n, 'activity ' || n, 1, now(), 'earned', 'issuance', 'available', 100, 'order-' || n, n,
       '{"rule": "purchase", "version": 1, "amount_minor": 10000, "parts": [{"left_minor": 10000, "rate": "1"}], "tier": "silver",
         "ordinal": 3, "multiplier": "1.2", "minor_units": 100, "points": 120}'
-    FROM generate_series(1, CAST(:members AS integer)) AS m, generate_series(1, CAST(:each AS integer)) AS n""",
+    FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS m, generate_series(1, CAST(:each AS integer)) AS n""",
     """INSERT INTO lot (member_id, lot, kind, granted, remaining, earned_at, available_at, expires_at)
-    SELECT member_id, lot, 'purchase', 100, 100, at, at, CAST('2030-01-01T00:00:00Z' AS timestamptz) FROM transfer""",
+    SELECT member_id, lot, 'purchase', 100, 100, at, at, CAST('2030-01-01T00:00:00Z' AS timestamptz)
+    FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS m
+      JOIN transfer ON member_id = CAST(md5(CAST(m AS text)) AS uuid)""",
     """INSERT INTO account (member_id, partition, posted, earned_net, seq, said, activity, ladder)
     SELECT CAST(md5(CAST(m AS text)) AS uuid), 0, 100 * :each, 100 * :each, :each, :each, :each,
       jsonb_build_object('2030-01-01T00:00:00Z', 100 * :each)
-    FROM generate_series(1, CAST(:members AS integer)) AS m""",
+    FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS m""",
     "ANALYZE transfer, account, lot",
 )

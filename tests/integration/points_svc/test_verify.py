@@ -1,5 +1,5 @@
-"""The whole proof (P31, T-L20): whatever is changed behind the ledger's back after it was sealed is named, and everything that stands can be
-rebuilt from the entries."""
+"""The whole proof (P31, T-L20): whatever is changed behind the ledger's back after it was sealed is named, and everything that stands can
+be rebuilt from the entries."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""An account rebuilt from its entries, from zero, and compared with what stands (P31): balances, numbers, lots, ladder, holds. The one thing
-not to break: everything here comes from the entries; what stands is only compared, and every difference becomes a sentence."""
+"""An account rebuilt from its entries, from zero, and compared with what stands (P31): balances, numbers, lots, ladder, holds. The one
+thing not to break: everything here comes from the entries; what stands is only compared, and every difference becomes a sentence."""
 
 from __future__ import annotations
 
