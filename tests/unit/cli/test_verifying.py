@@ -61,7 +61,8 @@ def run(ledger: Ledger, tell: Callable[[int], None] = lambda _: None, **more: An
 
 
 def test_every_page_is_asked_for_and_progress_is_told() -> None:
-    ledger, told = Ledger(), []
+    ledger = Ledger()
+    told: list[int] = []
     proof = run(ledger, told.append)
     assert proof.holds
     assert (proof.rounds, proof.members, proof.entries, proof.sealed) == (2, 15, 150, 120)

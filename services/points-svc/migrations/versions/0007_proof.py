@@ -63,21 +63,24 @@ HALTED = "ALTER TABLE account ADD COLUMN halted boolean NOT NULL DEFAULT false"
 # Which account was frozen when and why, and who lifted that for which reason.
 ACCOUNT_FREEZE = """
 CREATE TABLE account_freeze (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   member_id uuid NOT NULL,
   frozen_at timestamptz NOT NULL,
   broken text[] NOT NULL,
   lifted_at timestamptz,
   lifted_by text,
   reason text,
-  PRIMARY KEY (member_id, frozen_at),
   CHECK ((lifted_at IS NULL) = (lifted_by IS NULL) AND (lifted_at IS NULL) = (reason IS NULL))
 )
 """
 
 # An account is frozen once at a time.
-ONE_AT_A_TIME = "CREATE UNIQUE INDEX account_freeze_open ON account_freeze (member_id) WHERE lifted_at IS NULL"
+FREEZES_OF = (
+    "CREATE UNIQUE INDEX account_freeze_open ON account_freeze (member_id) WHERE lifted_at IS NULL",
+    "CREATE INDEX account_freeze_of ON account_freeze (member_id, number)",
+)
 
 
 def upgrade() -> None:
-    for statement in (SEAL, SEALED, SEALED_UP_TO, *ONLY_GROW, *NO_RIGHTS, HALTED, ACCOUNT_FREEZE, ONE_AT_A_TIME):
+    for statement in (SEAL, SEALED, SEALED_UP_TO, *ONLY_GROW, *NO_RIGHTS, HALTED, ACCOUNT_FREEZE, *FREEZES_OF):
         op.execute(statement)

@@ -21,7 +21,15 @@ class PointsMetrics:
         )  # fmt: skip
         self.points_held = Gauge("laurel_points_held", "Points in open holds, at the last summary", registry=registry)
         self.ledger_drift = Gauge(
-            "laurel_ledger_drift", "Rows that break an invariant, at the last trial balance", ["invariant"],
+            "laurel_ledger_drift_rows", "Rows that break an invariant, at the last trial balance", ["invariant"],
+            registry=registry,
+        )  # fmt: skip
+        self.ledger_drift_total = Counter(
+            "laurel_ledger_drift_total", "Rows that broke an invariant, counted by every proof that the calendar starts",
+            ["invariant"], registry=registry,
+        )  # fmt: skip
+        self.accounts_frozen = Gauge(
+            "laurel_accounts_frozen", "Accounts that a proof has frozen and nobody has let go, at the last proof",
             registry=registry,
         )  # fmt: skip
         self.points_outstanding = Gauge(
@@ -41,3 +49,9 @@ class PointsMetrics:
         """How often each invariant is broken."""
         for invariant, count in broken.items():
             self.ledger_drift.labels(invariant).set(count)
+
+    def count_drift(self, broken: Mapping[str, int], frozen: int) -> None:
+        """What a proof of the calendar's found, and how many accounts stand still after it."""
+        for invariant, count in broken.items():
+            self.ledger_drift_total.labels(invariant).inc(count)
+        self.accounts_frozen.set(frozen)

@@ -268,6 +268,9 @@ class Account:
     frozen: bool = False
     ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left and not held
     pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left and not held
+    halted: bool = (
+        False  # a proof found the account's books broken: it earns, and spends nothing; never written back from here
+    )
 
     # Loaded only where a record needs them.
     lots: dict[int, Lot] = field(default_factory=dict)

@@ -37,6 +37,7 @@ async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> di
         "debt": account.debt,
         "earned_net": account.earned_net,
         "active": account.active,
+        "account_frozen": account.halted,
         "lots": [_lot(lot) for lot in lots],
         "holds": [document(member_id, hold, now) for hold in holds],
     }

@@ -128,6 +128,7 @@ INVARIANTS = {
                   lag(hash, 1, {BEFORE_THE_FIRST}) OVER inorder AS hash_before
                 FROM seal WINDOW inorder AS (ORDER BY round)) AS rounds
               WHERE round <> round_before + 1 OR previous <> hash_before)
+           + (SELECT count(*) FROM sealed WHERE round > (SELECT coalesce(max(round), 0) FROM seal))
            + (SELECT count(*) FROM sealed_up_to u
               FULL JOIN (SELECT member_id, max(last) AS last, sum(last - first + 1) AS entries FROM sealed GROUP BY member_id) d
                 USING (member_id) LEFT JOIN account a USING (member_id)

@@ -3,12 +3,13 @@ adds to the chain and sets accounts still; it writes no entry and no balance."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from laurel_kit.postgres import Transaction
-from points_svc.store import chain, proof, verifying
+from points_svc.store import breakers, chain, freezes, proof, verifying
 
 
 class ProofStore:
@@ -56,3 +57,29 @@ class ProofStore:
     async def sealed_of(self, ids: list[UUID]) -> int:
         """How many entries of these members are in the chain."""
         return await verifying.sealed(self.tx, ids)
+
+    # Whose books are broken.
+
+    async def breakers(self, invariants: Collection[str], limit: int) -> dict[UUID, list[str]]:
+        """Who breaks which of these invariants."""
+        return await breakers.breakers(self.tx, invariants, limit)
+
+    async def freeze(self, broken: Mapping[UUID, Sequence[str]], at: datetime) -> list[UUID]:
+        """Freeze these accounts; who was not frozen before."""
+        return await freezes.freeze(self.tx, broken, at) if broken else []
+
+    async def lift(self, member_id: UUID, at: datetime, *, actor: str, reason: str) -> freezes.Freeze | None:
+        """An account moves again; None: it was not frozen."""
+        return await freezes.lift(self.tx, member_id, at, actor=actor, reason=reason)
+
+    async def frozen(self) -> int:
+        """How many accounts are frozen now."""
+        return await freezes.count(self.tx)
+
+    async def freezes_after(self, after: UUID | None, limit: int) -> list[freezes.Freeze]:
+        """A page of accounts that are frozen now."""
+        return await freezes.page(self.tx, after, limit)
+
+    async def freezes_of(self, member_id: UUID, limit: int) -> list[freezes.Freeze]:
+        """How often an account was frozen, the latest first."""
+        return await freezes.of_member(self.tx, member_id, limit)

@@ -73,8 +73,9 @@ async def standing(tx: Transaction, ids: list[UUID]) -> dict[UUID, Standing]:
     for member_id, seq, lot, amount in await tx.run(CONSUMED, ids=ids):
         consumed[member_id, seq].append((lot, amount))
     for member_id, *columns in await tx.run(ENTRIES, ids=ids):
-        taken = tuple(consumed.pop((member_id, columns[0]), ()))
-        found[member_id].entries.append(Entry(*columns, why={}, consumed=taken))
+        entry = Entry(*columns, {})
+        entry.consumed = tuple(consumed.pop((member_id, entry.seq), ()))
+        found[member_id].entries.append(entry)
     for member_id, seq in consumed:
         found[member_id].orphans.append(f"lots were taken from by entry {seq}, which is not there")
     for member_id, *columns in await tx.run(LOTS, ids=ids):
