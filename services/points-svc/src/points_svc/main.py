@@ -21,6 +21,7 @@ from laurel_kit.telemetry import KitMetrics
 from points_svc import jobs
 from points_svc.api.accounts import of_accounts
 from points_svc.api.books import of_books
+from points_svc.api.explanations import of_explanations
 from points_svc.api.freezes import of_freezes
 from points_svc.api.holds import of_holds
 from points_svc.api.programmes import of_programmes
@@ -52,6 +53,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_books(database, shelf, clock, metrics),
         of_proofs(database),
         of_freezes(database, shelf, clock),
+        of_explanations(database, shelf),
         of_programmes(database, shelf, clock),
     ]
 
