@@ -74,6 +74,14 @@ PURCHASE_TO_POINTS: list[Row] = [
         ],
     ),
     (
+        "Liability",
+        [
+            ("Points outstanding", "What members can still ask for, by state.", "short",
+             [("max by (state) (laurel_liability_points)", "{{state}}")]),
+            ("Breakage", "Expired, of all points ever issued.", "percentunit", [("max(laurel_breakage_ratio)", "expired")]),
+        ],
+    ),
+    (
         "Cost",
         [
             ("CPU of each service", "Cores.", "short", [("rate(process_cpu_seconds_total[1m])", SERVICE)]),

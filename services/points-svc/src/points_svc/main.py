@@ -24,6 +24,7 @@ from points_svc.api.books import of_books
 from points_svc.api.explanations import of_explanations
 from points_svc.api.freezes import of_freezes
 from points_svc.api.holds import of_holds
+from points_svc.api.previews import of_previews
 from points_svc.api.programmes import of_programmes
 from points_svc.api.proofs import of_proofs
 from points_svc.api.spendings import of_spendings
@@ -31,6 +32,7 @@ from points_svc.config import Settings
 from points_svc.consumer import LISTENS_TO
 from points_svc.handlers.prove_books import Walk, freeze_broken, prove_books
 from points_svc.handlers.say_again import say_again
+from points_svc.handlers.show_liability import show_liability
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore, Shelf
 from points_svc.store.proving import ProofStore
@@ -54,6 +56,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_proofs(database),
         of_freezes(database, shelf, clock),
         of_explanations(database, shelf),
+        of_previews(database, shelf, clock),
         of_programmes(database, shelf, clock),
     ]
 
@@ -92,6 +95,7 @@ def build(env: Mapping[str, str]) -> Service:
     async def prove() -> None:
         async with database.auditing() as tx:
             found = await prove_books(walk, ProofStore(tx))
+            metrics.note_liability(await show_liability(clock.now(), PointsStore(tx, shelf)))
         frozen = await database.in_transaction(lambda tx: freeze_broken(found.broken, clock.now(), ProofStore(tx)))
         metrics.note_proof(found.invariants)
         metrics.count_drift(found.invariants, frozen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -32,6 +33,15 @@ class PointsMetrics:
             "laurel_accounts_frozen", "Accounts that a proof has frozen and nobody has let go, at the last proof",
             registry=registry,
         )  # fmt: skip
+        self.liability = Gauge(
+            "laurel_liability_points",
+            "What members can still ask for, by state, at the last proof",
+            ["state"],
+            registry=registry,
+        )
+        self.breakage = Gauge(
+            "laurel_breakage_ratio", "Points expired of those ever issued, at the last proof", registry=registry
+        )
         self.points_outstanding = Gauge(
             "laurel_points_outstanding", "Points posted and not yet spent or expired, at the last summary",
             registry=registry,
@@ -55,3 +65,12 @@ class PointsMetrics:
         for invariant, count in broken.items():
             self.ledger_drift_total.labels(invariant).inc(count)
         self.accounts_frozen.set(frozen)
+
+    def note_liability(self, shown: Mapping[str, Any]) -> None:
+        """What the shop owes in points."""
+        in_lots = sum(month["points"] for month in shown["by_expiry_month"])
+        for state in ("pending", "overdue", "held", "debt"):
+            self.liability.labels(state).set(shown[state])
+        self.liability.labels("spendable").set(in_lots - shown["pending"] - shown["overdue"])
+        issued = shown["breakage"]["issued"]
+        self.breakage.set(shown["breakage"]["expired"] / issued if issued else 0)

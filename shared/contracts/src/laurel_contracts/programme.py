@@ -58,12 +58,15 @@ class SpendingRule(Part, frozen=True, kw_only=True):
 
 
 class PointsRules(Part, frozen=True, kw_only=True):
+    """`cost_per_point`: major units of the currency, for the liability alone; no rule rates by it."""
+
     purchase: PurchaseRule = PurchaseRule()
     sign_in: SignInRule = SignInRule()
     review: ReviewRule = ReviewRule()
     join: JoinRule = JoinRule()
     expiry: ExpiryRule = ExpiryRule()
     spending: SpendingRule = SpendingRule()
+    cost_per_point: Rate = "0.01"
 
 
 class Condition(Part, frozen=True, kw_only=True):

@@ -87,6 +87,8 @@ class PointsPart(Protocol):
     def expiry(self) -> ExpiryRules: ...
     @property
     def spending(self) -> SpendingRules: ...
+    @property
+    def cost_per_point(self) -> str: ...
 
 
 class Step(Protocol):
@@ -110,6 +112,8 @@ class Programme(Protocol):
 
     @property
     def version(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
     @property
     def exponent(self) -> int: ...
     @property
@@ -146,6 +150,8 @@ class Rules:
     join: JoinRules
     expiry_months: int
     hold_for: timedelta
+    currency: str
+    cost_per_point: int  # millionths of a major unit, what one point costs the shop
 
     def multiplier(self, tier: str | None) -> int:
         """Millionths. A member without a standing, or with a tier this version does not know, is rated at the lowest tier."""
@@ -199,6 +205,8 @@ def rules_of(programme: Programme) -> Rules:
         join=points.join,
         expiry_months=points.expiry.months,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
+        currency=programme.currency,
+        cost_per_point=millionths(points.cost_per_point),
     )
 
 
