@@ -13,6 +13,7 @@ from sqlalchemy import text
 from laurel_kit.postgres import Transaction
 from points_svc.handlers.seal_entries import seal_entries
 from points_svc.store.proving import ProofStore
+from tests.fault.report import record
 from tests.integration.points_svc.books import Books, activated, cuts
 from tests.integration.points_svc.histories import make
 from tests.unit.points_svc.script import Script, programme
@@ -131,3 +132,30 @@ FILL = (
     FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS m""",
     "ANALYZE transfer, account, lot",
 )
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("table", ["transfer", "seal", "sealed"])
+async def test_the_services_own_login_may_neither_change_nor_delete_what_only_grows(books: Books, table: str) -> None:
+    """T-L19: permission denied, before any trigger is asked. What would break it: a right that a migration gives back."""
+    refused = 0
+    column = {"transfer": "amount", "seal": "at", "sealed": "digests"}[table]
+    attempts = (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"TRUNCATE {table}")
+    for attempt in attempts:
+        with pytest.raises(Exception, match=f"permission denied for table {table}"):
+            async with books.database.transaction() as tx:
+                await tx.run(text(attempt))
+        refused += 1
+    record("T-L19", f"{refused} of {len(attempts)} attempts on {table} denied", "permission denied", refused == 3)
+
+
+@pytest.mark.fault
+async def test_where_the_rights_were_given_back_the_trigger_still_refuses(books: Books) -> None:
+    """T-L19: the second wall, for the owner who helps himself."""
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(text("GRANT ALL ON transfer TO CURRENT_USER"))
+        await tx.run(text("UPDATE transfer SET amount = amount"))
+
+    with pytest.raises(Exception, match="the ledger only grows"):
+        await books.database.in_transaction(work)

@@ -39,7 +39,7 @@ async def test_a_preview_is_what_the_purchase_then_earns_and_writes_nothing(book
         for number, lines in enumerate(
             ({"food": 9999}, {"food": 9999, "gift_card": 999}, {"food": 99999}, {"gift_card": 5}, {"food": 0})
         ):
-            script.buy(sum(lines.values()), f"o{number + 1}", **lines)
+            script.buy(sum(lines.values()), f"o{number + 1}", None, **lines)
             step = script.steps[-1]
             assert isinstance(step, Activity)
             body = {

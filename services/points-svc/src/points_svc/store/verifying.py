@@ -73,7 +73,8 @@ async def standing(tx: Transaction, ids: list[UUID]) -> dict[UUID, Standing]:
     for member_id, seq, lot, amount in await tx.run(CONSUMED, ids=ids):
         consumed[member_id, seq].append((lot, amount))
     for member_id, *columns in await tx.run(ENTRIES, ids=ids):
-        entry = Entry(*columns, {})
+        seq, cause, leg, at, kind, debit, credit, amount, order_id, lot = columns
+        entry = Entry(seq, cause, leg, at, kind, debit, credit, amount, order_id, lot, {})
         entry.consumed = tuple(consumed.pop((member_id, entry.seq), ()))
         found[member_id].entries.append(entry)
     for member_id, seq in consumed:
