@@ -12,9 +12,11 @@ from laurel_kit.service import Job
 from points_svc.handlers.expire_holds import HOLDS_PER_TRANSACTION, expire_holds
 from points_svc.handlers.once import forget_old_answers
 from points_svc.handlers.remind_members import remind_members
+from points_svc.handlers.seal_entries import seal_entries
 from points_svc.handlers.sweep_lots import sweep_lots
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore
+from points_svc.store.proving import ProofStore
 
 Work = Callable[[PointsStore], Awaitable[int]]
 Change = Callable[[Work], Awaitable[int]]
@@ -31,6 +33,7 @@ ACCOUNTS_PER_SWEEP = (50, 2_000)  # at least, at most
 REST_PER_SWEEP = 0.1  # of the time a chunk took: so that others are served between two of them
 REMIND_EVERY_SECONDS = 5.0
 MEMBERS_PER_REMINDING = 1_000
+SEALING_EVERY_SECONDS = 30.0  # an entry is in the chain at most a minute after it was written (I11)
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
@@ -66,10 +69,15 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
         while await change(lambda store: remind_members(MEMBERS_PER_REMINDING, store)):
             pass
 
+    async def seal() -> None:
+        while await change(lambda store: seal_entries(clock.now(), ProofStore(store.tx))):
+            pass
+
     return [
         Job("remind members", REMIND_EVERY_SECONDS, remind),
         Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),
+        Job("seal the entries", SEALING_EVERY_SECONDS, seal),
         Job("prove the books", PROOF_EVERY_SECONDS, prove),
     ]

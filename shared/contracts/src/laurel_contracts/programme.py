@@ -90,6 +90,8 @@ class CheckoutRule(Part, frozen=True, kw_only=True):
 
 
 class PointsRules(Part, frozen=True, kw_only=True):
+    """`cost_per_point`: major units of the currency, for the liability alone; no rule rates by it."""
+
     purchase: PurchaseRule = PurchaseRule()
     sign_in: SignInRule = SignInRule()
     review: ReviewRule = ReviewRule()
@@ -97,6 +99,7 @@ class PointsRules(Part, frozen=True, kw_only=True):
     expiry: ExpiryRule = ExpiryRule()
     spending: SpendingRule = SpendingRule()
     checkout: CheckoutRule = CheckoutRule()
+    cost_per_point: Rate = "0.01"
 
 
 class Condition(Part, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ def test_points_never_pay_more_than_the_share_nor_more_than_they_are_worth(
     assert offer.worth_minor <= exact <= Fraction(order * percent, 100)
     if offer.points_max:
         assert checkout.refusal(offer.points_max, order, by) is None
-        assert exact < offer.worth_minor + max(1, Fraction(10**exponent, per_major))
+        assert exact < offer.worth_minor + max(Fraction(1), Fraction(10**exponent, per_major))
     else:
         assert offer.worth_minor == 0
 

@@ -286,6 +286,9 @@ class Account:
         None  # where expiry slides: how long everything lasts after the latest purchase that earned
     )
     said_at: datetime | None = None  # the latest time of a cause that moved the account: what `pending` is said as of
+    halted: bool = (
+        False  # a proof found the account's books broken: it earns, and spends nothing; never written back from here
+    )
 
     # Loaded only where a record needs them.
     lots: dict[int, Lot] = field(default_factory=dict)

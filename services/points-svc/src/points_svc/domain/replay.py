@@ -51,6 +51,14 @@ def statements(entries: Iterable[Entry], lots: Mapping[int, Lot]) -> tuple[list[
     return said, books
 
 
+def figures(entries: Iterable[Entry]) -> Books:
+    """What the entries alone give, without what was said on the way."""
+    books = Books()
+    for entry in entries:
+        _follow(books, entry)
+    return books
+
+
 def _follow(books: Books, entry: Entry) -> None:
     mine = (AVAILABLE, HELD)
     books.posted += (entry.credit in mine) * entry.amount - (entry.debit in mine) * entry.amount

@@ -130,6 +130,8 @@ class PointsPart(Protocol):
     def spending(self) -> SpendingRules: ...
     @property
     def checkout(self) -> CheckoutRules: ...
+    @property
+    def cost_per_point(self) -> str: ...
 
 
 class Step(Protocol):
@@ -153,6 +155,8 @@ class Programme(Protocol):
 
     @property
     def version(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
     @property
     def exponent(self) -> int: ...
     @property
@@ -192,6 +196,8 @@ class Rules:
     extension_days_max: int
     hold_for: timedelta
     checkout: CheckoutRules
+    currency: str
+    cost_per_point: int  # millionths of a major unit, what one point costs the shop
 
     def caps(self, rule: str) -> Sequence[CapRule]:
         """What bounds a rule per period; nothing bounds orders but their own maximum, because they are rated again."""
@@ -258,6 +264,8 @@ def rules_of(programme: Programme) -> Rules:
         extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
         checkout=points.checkout,
+        currency=programme.currency,
+        cost_per_point=millionths(points.cost_per_point),
     )
 
 

@@ -21,6 +21,7 @@ REFUSED = 409
 TITLES = {
     "member_not_active": "The member has not registered yet and cannot spend",
     "member_frozen": "The account is frozen",
+    "account_frozen": "The account's books are being looked at; nothing leaves it until that is done",
     "in_debt": "Points are owed; the next ones that come repay them",
     "insufficient_points": "There are not enough points to spend",
     "hold_captured": "The hold has been captured",

@@ -161,6 +161,11 @@ def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersio
     standings.reach(account, number + 1)  # so that the row does not tell when a fact became known
 
 
+def rate_one(account: Account, event: Event[Any], rules: RulesByVersion) -> None:
+    """The next activity of an account, rated as if it had come: for a dry run on a copy that nobody saves."""
+    _step(account, event, account.activity + 1, rules)
+
+
 def _close_day(event: Event[Any], day: Day, accounts: Sequence[Account] | Any, rules: RulesByVersion) -> None:
     """The partition's day moves on; whatever has expired by then goes, of those members who are at hand."""
     as_of = event.data.as_of

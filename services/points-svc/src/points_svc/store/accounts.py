@@ -25,7 +25,7 @@ _bytes = attrgetter("bytes")
 LOCK = text("""
 SELECT member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
        CAST(ahead AS text) AS ahead, reached, began_after, active, frozen, CAST(ladder AS text) AS ladder,
-       CAST(pending AS text) AS pending, lives_until, said_at
+       CAST(pending AS text) AS pending, lives_until, said_at, halted
 FROM account WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE
 """)
 
@@ -200,11 +200,11 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
 def _account(row: Any, days: Mapping[int, Day]) -> Account:
     (
         member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal, ahead,
-        reached, began_after, active, frozen, ladder, pending, lives_until, said_at,
+        reached, began_after, active, frozen, ladder, pending, lives_until, said_at, halted,
     ) = row  # fmt: skip
     return Account(
         member_id, days[partition], posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
         [] if ahead == "[]" else _ahead.decode(ahead), reached, began_after, active, frozen,
         {} if ladder == "{}" else _ladder.decode(ladder), {} if pending == "{}" else _ladder.decode(pending),
-        lives_until, said_at,
+        lives_until, said_at, halted=halted,
     )  # fmt: skip

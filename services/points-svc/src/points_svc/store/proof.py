@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
+from points_svc.store import chain
 from points_svc.store.reports import by_name
 
 BY_ACCOUNT = text("""
@@ -136,7 +137,15 @@ INVARIANTS = {
                  GROUP BY member_id, expires_at) l USING (member_id, expires_at)
       WHERE a.points IS DISTINCT FROM l.points""",
 }
-STATEMENTS = {name: text(query) for name, query in INVARIANTS.items()}
+# What has come back of points spent on orders is what the entries say has come back: `returned` may be changed, and so it is proved.
+RETURNED = """
+      SELECT count(*) FROM (
+        SELECT t.member_id, t.order_id, sum(c.returned) AS returned FROM transfer t JOIN consumption c USING (member_id, seq)
+        WHERE t.credit = 'redeemed' AND t.order_id IS NOT NULL GROUP BY t.member_id, t.order_id) AS paid
+      FULL JOIN (SELECT member_id, order_id, sum(amount) AS points FROM transfer
+                 WHERE debit = 'redeemed' AND order_id IS NOT NULL GROUP BY member_id, order_id) AS back USING (member_id, order_id)
+      WHERE coalesce(paid.returned, 0) <> coalesce(back.points, 0)"""
+STATEMENTS = {name: text(query) for name, query in (INVARIANTS | chain.INVARIANTS | {"returned": RETURNED}).items()}
 
 
 async def trial_balance(tx: Transaction) -> dict[str, Any]:
