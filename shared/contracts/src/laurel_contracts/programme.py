@@ -81,14 +81,6 @@ class SpendingRule(Part, frozen=True, kw_only=True):
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] = 900
 
 
-class CheckoutRule(Part, frozen=True, kw_only=True):
-    """Points as money (domain.md 3.5): so many points are worth one major unit, and pay at most such a share of an order."""
-
-    points_per_major_unit: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = 100
-    max_share_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 30
-    min_points: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 1
-
-
 class PointsRules(Part, frozen=True, kw_only=True):
     """`cost_per_point`: major units of the currency, for the liability alone; no rule rates by it."""
 
@@ -98,7 +90,6 @@ class PointsRules(Part, frozen=True, kw_only=True):
     join: JoinRule = JoinRule()
     expiry: ExpiryRule = ExpiryRule()
     spending: SpendingRule = SpendingRule()
-    checkout: CheckoutRule = CheckoutRule()
     cost_per_point: Rate = "0.01"
 
 

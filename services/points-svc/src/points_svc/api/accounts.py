@@ -17,7 +17,6 @@ from points_svc.store import PointsStore, Shelf
 PAGE_MAX = 1000
 PAGE = 100
 BIGINT_MAX = 2**63 - 1
-AMOUNT_MINOR_MAX = 10**12  # of one order (domain.md 2.1)
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 
 
@@ -34,16 +33,6 @@ def of_accounts(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRo
     async def balance(member_id: UUID) -> Response:
         async with database.reading(still=True) as tx:
             shown = await show_account.show_balance(member_id, clock.now(), PointsStore(tx, shelf))
-        if shown is None:
-            raise errors.member_unknown(member_id)
-        return as_json(shown)
-
-    @router.get("/{member_id}/checkout")
-    async def checkout(
-        member_id: UUID, order_amount_minor: Annotated[int, Query(ge=0, le=AMOUNT_MINOR_MAX)]
-    ) -> Response:
-        async with database.reading(still=True) as tx:
-            shown = await show_account.show_checkout(member_id, order_amount_minor, clock.now(), PointsStore(tx, shelf))
         if shown is None:
             raise errors.member_unknown(member_id)
         return as_json(shown)

@@ -13,7 +13,7 @@ from laurel_kit.clock import BusinessClock
 from laurel_kit.postgres import Database, Transaction
 from points_svc.api import errors, keys
 from points_svc.api.accounts import BIGINT_MAX, PAGE, Limit, as_json
-from points_svc.api.spendings import AmountMinor, Points, Text
+from points_svc.api.spendings import Points, Text
 from points_svc.handlers.hold_points import MADE, HoldUnknown, MemberUnknown, Wanted, capture_hold, make_hold, void_hold
 from points_svc.handlers.once import Answer, Keyed
 from points_svc.handlers.show_holds import show_hold, show_holds
@@ -36,7 +36,6 @@ class NewHold(BaseModel):
     points: Points
     order_id: Text | None = None
     seconds: Annotated[StrictInt, Field(ge=1, le=SECONDS_MAX)] | None = None
-    order_amount_minor: AmountMinor | None = None
 
 
 class Capture(BaseModel):
@@ -77,7 +76,7 @@ def _acts(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Point
     @router.post("/members/{member_id}/holds", status_code=MADE, openapi_extra=keys.KEY_HEADER)
     async def make(member_id: UUID, body: NewHold, idempotency_key: Key = None) -> Response:
         asked = Keyed.of(keys.SCOPE, keys.checked(idempotency_key), MAKE, {"member_id": member_id}, body.model_dump())
-        wanted = Wanted(member_id, body.points, body.order_id, body.seconds, body.order_amount_minor)
+        wanted = Wanted(member_id, body.points, body.order_id, body.seconds)
         try:
             return await decided("made", lambda store: make_hold(asked, wanted, clock.now(), store))
         except MemberUnknown:

@@ -20,7 +20,6 @@ from points_svc.store import PointsStore, Shelf
 
 POINTS_MAX = 10**12
 Points = Annotated[StrictInt, Field(ge=1, le=POINTS_MAX)]
-AmountMinor = Annotated[StrictInt, Field(ge=0, le=POINTS_MAX)]
 Text = Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 ROUTE = "POST /v1/members/{member_id}/spendings"
 
@@ -33,7 +32,6 @@ class Spending(BaseModel):
     points: Points
     reason: Text | None = None
     order_id: Text | None = None
-    order_amount_minor: AmountMinor | None = None
 
 
 def of_spendings(database: Database, shelf: Shelf, clock: BusinessClock, metrics: PointsMetrics) -> APIRouter:
@@ -46,7 +44,7 @@ def of_spendings(database: Database, shelf: Shelf, clock: BusinessClock, metrics
     ) -> Response:
         key = keys.checked(idempotency_key)
         asked = Keyed.of(keys.SCOPE, key, ROUTE, {"member_id": member_id}, body.model_dump())
-        wanted = Wanted(member_id, body.points, body.reason, body.order_id, body.order_amount_minor)
+        wanted = Wanted(member_id, body.points, body.reason, body.order_id)
 
         async def work(tx: Transaction) -> Answer:
             return await spend_points(asked, wanted, clock.now(), PointsStore(tx, shelf, metrics.count_points))

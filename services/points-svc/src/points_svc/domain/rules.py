@@ -102,17 +102,6 @@ class SpendingRules(Protocol):
     def hold_seconds(self) -> int: ...
 
 
-class CheckoutRules(Protocol):
-    """What the programme says about points as money (domain.md 3.5)."""
-
-    @property
-    def points_per_major_unit(self) -> int: ...
-    @property
-    def max_share_percent(self) -> int: ...
-    @property
-    def min_points(self) -> int: ...
-
-
 class PointsPart(Protocol):
     """The programme's part about points."""
 
@@ -128,8 +117,6 @@ class PointsPart(Protocol):
     def expiry(self) -> ExpiryRules: ...
     @property
     def spending(self) -> SpendingRules: ...
-    @property
-    def checkout(self) -> CheckoutRules: ...
     @property
     def cost_per_point(self) -> str: ...
 
@@ -195,7 +182,6 @@ class Rules:
     reminder_days: tuple[int, ...]  # ascending
     extension_days_max: int
     hold_for: timedelta
-    checkout: CheckoutRules
     currency: str
     cost_per_point: int  # millionths of a major unit, what one point costs the shop
 
@@ -263,7 +249,6 @@ def rules_of(programme: Programme) -> Rules:
         reminder_days=tuple(sorted(set(points.expiry.reminder_days))),
         extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
-        checkout=points.checkout,
         currency=programme.currency,
         cost_per_point=millionths(points.cost_per_point),
     )

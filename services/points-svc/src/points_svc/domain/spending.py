@@ -13,8 +13,7 @@ from points_svc.domain.account import Account, Lot
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A rule said no. `kind` is a closed set: member_not_active, member_frozen, account_frozen, in_debt, insufficient_points; of holds
-    also hold_captured, hold_voided, hold_expired, capture_exceeds_hold, order_differs; at a checkout also share_exceeded, below_minimum,
-    no_programme. `figures`: what the rule looked at."""
+    also hold_captured, hold_voided, hold_expired, capture_exceeds_hold, order_differs; no_programme. `figures`: what the rule looked at."""
 
     kind: str
     figures: Mapping[str, object] = field(default_factory=dict)

@@ -10,10 +10,8 @@ from uuid import UUID
 
 from laurel_contracts.envelope import derived_id
 from points_svc import events
-from points_svc.domain import checkout, holds, ledger
+from points_svc.domain import holds, ledger
 from points_svc.domain.account import OPEN, VOIDED, Account, Hold, Why
-from points_svc.domain.rules import Rules
-from points_svc.domain.spending import Refused
 from points_svc.handlers.expire_holds import expire_due
 from points_svc.handlers.once import Answer, Keyed, once, refused, said
 from points_svc.handlers.sweep_lots import sweep_first
@@ -26,14 +24,12 @@ HOLD_FOR = timedelta(minutes=15)  # where no programme is in force yet
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A hold as asked for, checked in form. `seconds`: None for as long as the programme says. `order_amount_minor`: of an order that the
-    points are to pay for; then the programme's share and minimum hold."""
+    """A hold as asked for, checked in form. `seconds`: None for as long as the programme says."""
 
     member_id: UUID
     points: int
     order_id: str | None = None
     seconds: int | None = None
-    order_amount_minor: int | None = None
 
 
 class MemberUnknown(Exception):
@@ -71,11 +67,6 @@ async def make_hold(asked: Keyed, wanted: Wanted, now: datetime, store: PointsSt
         if rules is not None:
             why["version"] = rules.version
         ledger.open_page(account, f"hold {hold_id}", now)
-        if wanted.order_amount_minor is not None:
-            no = at_checkout(wanted.points, wanted.order_amount_minor, rules, why)
-            if no is not None:
-                await close(account, store)
-                return refused(no, account, f"/v1/members/{wanted.member_id}/holds")
         made = holds.make(
             account, hold_id, wanted.points, now, expires_at=now + lasts, why=why, order_id=wanted.order_id
         )
@@ -85,16 +76,6 @@ async def make_hold(asked: Keyed, wanted: Wanted, now: datetime, store: PointsSt
         return refused(made, account, f"/v1/members/{wanted.member_id}/holds")
 
     return await once(asked, now, store, decide)
-
-
-def at_checkout(points: int, order_amount_minor: int, rules: Rules | None, why: Why) -> Refused | None:
-    """What the programme says to points as money; where it agrees, `why` learns by what figures."""
-    if rules is None:
-        return Refused("no_programme", {"points": points, "order_amount_minor": order_amount_minor})
-    no = checkout.refusal(points, order_amount_minor, rules)
-    if no is None:
-        why["checkout"] = checkout.why_of(points, order_amount_minor, rules)
-    return no
 
 
 async def capture_hold(

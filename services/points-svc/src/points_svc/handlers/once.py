@@ -29,8 +29,6 @@ TITLES = {
     "hold_expired": "The time of the hold is over",
     "capture_exceeds_hold": "More is to be captured than is held",
     "order_differs": "The hold was made for another order",
-    "share_exceeded": "Points may not pay so much of an order",
-    "below_minimum": "So few points cannot be used at the checkout",
     "lot_not_live": "Some of these lots hold nothing, have expired or never were",
     "nothing_to_extend": "No lot would last longer than it does",
     "extension_too_long": "The programme allows no extension by so much",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from points_svc.domain import checkout, spending
+from points_svc.domain import spending
 from points_svc.domain.account import AVAILABLE, DEBT, HELD, Account, Entry, Lot, Order
 from points_svc.domain.rules import decimal_of
 from points_svc.handlers.hold_points import document
@@ -41,38 +41,6 @@ async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> di
         "account_frozen": account.halted,
         "lots": [_lot(lot) for lot in lots],
         "holds": [document(member_id, hold, now) for hold in holds],
-    }
-
-
-async def show_checkout(
-    member_id: UUID, order_amount_minor: int, now: datetime, store: PointsStore
-) -> dict[str, Any] | None:
-    """How many points may pay an order of this amount now, what they pay, and why; None: no such member."""
-    account = await store.read_account(member_id)
-    if account is None:
-        return None
-    await store.read_live_lots([account])
-    refused = spending.refusal(account, 1, now)
-    rules = await store.rules_in_force(account.day.partition, now)
-    shown: dict[str, Any] = {"member_id": member_id, "at": now, "order_amount_minor": order_amount_minor}
-    available = 0 if refused is not None else spending.worth_at(account, now).available
-    if rules is None:
-        return shown | {
-            "available": available,
-            "points_min": 0,
-            "points_max": 0,
-            "worth_minor": 0,
-            "because": "no_programme",
-        }
-    offer = checkout.quote(order_amount_minor, available, rules)
-    return shown | {
-        "available": available,
-        "points_min": offer.points_min,
-        "points_max": offer.points_max,
-        "worth_minor": offer.worth_minor,
-        "because": None if refused is None else refused.kind,
-        "version": rules.version,
-        "why": checkout.why_of(offer.points_max, order_amount_minor, rules),
     }
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from points_svc.domain import holds, ledger, spending
 from points_svc.domain.account import Account, Hold, Why
-from points_svc.handlers.hold_points import at_checkout, close, hold_id_of, link_to, open_account
+from points_svc.handlers.hold_points import close, hold_id_of, link_to, open_account
 from points_svc.handlers.once import Answer, Keyed, once, refused, said
 from points_svc.store import PointsStore
 
@@ -25,7 +25,6 @@ class Wanted:
     points: int
     reason: str | None = None
     order_id: str | None = None
-    order_amount_minor: int | None = None
 
 
 async def spend_points(asked: Keyed, wanted: Wanted, now: datetime, store: PointsStore) -> Answer:
@@ -33,14 +32,8 @@ async def spend_points(asked: Keyed, wanted: Wanted, now: datetime, store: Point
 
     async def decide() -> Answer:
         account = await open_account(wanted.member_id, now, store)
-        why, order_id = _why(asked, wanted), wanted.order_id
         ledger.open_page(account, f"spending {asked.key}", now)
-        if wanted.order_amount_minor is not None:
-            rules = await store.rules_in_force(account.day.partition, now)
-            no = at_checkout(wanted.points, wanted.order_amount_minor, rules, why)
-            if no is not None:
-                await close(account, store)
-                return refused(no, account, f"/v1/members/{wanted.member_id}/holds")
+        why, order_id = _why(asked, wanted), wanted.order_id
         made = holds.spend(account, hold_id_of(asked), wanted.points, now, why=why, order_id=order_id)
         await close(account, store)
         if isinstance(made, Hold):
