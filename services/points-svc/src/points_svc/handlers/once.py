@@ -28,6 +28,16 @@ TITLES = {
     "hold_expired": "The time of the hold is over",
     "capture_exceeds_hold": "More is to be captured than is held",
     "order_differs": "The hold was made for another order",
+    "checkout_share_exceeded": "Points may pay only their share of this order",
+    "checkout_below_minimum": "So few points cannot be used at a checkout",
+    "no_programme": "No programme version is in force here",
+    "balance_full": "No account may hold so many points",
+    "not_proposed": "It has been decided already",
+    "not_posted": "It has not been posted",
+    "same_actor": "A second person must decide this",
+    "in_batch": "It is part of a batch and is decided with it",
+    "batch_refused": "Some members of the batch cannot be corrected so; nothing was done",
+    "batch_reversed": "The batch has been reversed",
 }
 
 
@@ -107,4 +117,10 @@ def said(status: int, document: dict[str, Any], link: str, *, replayed: bool = F
 def refused(refused: Refused, account: Account, link: str) -> Answer:
     """A refusal as a problem document. `entry`: the last one of the account when it was decided."""
     problem = {"type": refused.kind, "title": TITLES[refused.kind], "status": REFUSED, "entry": account.seq}
+    return said(REFUSED, problem | dict(refused.figures), link)
+
+
+def refused_plainly(refused: Refused, link: str) -> Answer:
+    """A refusal that concerns no account, or more than one."""
+    problem = {"type": refused.kind, "title": TITLES[refused.kind], "status": REFUSED}
     return said(REFUSED, problem | dict(refused.figures), link)

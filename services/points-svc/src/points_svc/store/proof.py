@@ -99,6 +99,20 @@ INVARIANTS = {
                 (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.made_by = g.cause))
            + (SELECT count(*) FROM holdings g WHERE (g.captured + g.released > 0)::int <>
                 (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.ended_by = g.cause))""",
+    # What was corrected by hand was decided as the limit asks, moved once, and moved back no more than once (T-L18).
+    "adjustments": """
+      WITH moved AS (SELECT member_id, cause, sum(CASE WHEN debit = 'adjustment' THEN amount ELSE -amount END) AS points
+                     FROM transfer WHERE kind = 'adjusted' GROUP BY member_id, cause)
+      SELECT (SELECT count(*) FROM adjustment a
+              LEFT JOIN moved p ON p.member_id = a.member_id AND p.cause = 'adjustment ' || a.adjustment_id
+              LEFT JOIN moved r ON r.member_id = a.member_id AND r.cause = 'reversal ' || a.adjustment_id
+              WHERE coalesce(p.points, 0) <> (CASE a.state WHEN 'posted' THEN a.points ELSE 0 END)
+                 OR coalesce(r.points, 0) <> -sign(a.points) * coalesce(a.reversed_points, 0)
+                 OR (a.state = 'posted' AND NOT a.alone AND a.decided_by = a.proposed_by))
+           + (SELECT count(*) FROM moved m WHERE NOT EXISTS (
+                SELECT FROM adjustment a WHERE a.member_id = m.member_id
+                  AND m.cause IN ('adjustment ' || a.adjustment_id, 'reversal ' || a.adjustment_id)))
+           + (SELECT count(*) FROM transfer WHERE (debit = 'adjustment' OR credit = 'adjustment') <> (kind = 'adjusted'))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN
