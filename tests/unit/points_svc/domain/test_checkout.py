@@ -13,10 +13,12 @@ from points_svc.domain import checkout
 from points_svc.domain.rules import Rules, rules_of
 from tests.unit.points_svc.script import programme
 
+BASE = rules_of(programme())
+
 
 def rules(per_major: int = 100, share: int = 30, least: int = 1, exponent: int = 2) -> Rules:
     rule = CheckoutRule(points_per_major_unit=per_major, max_share_percent=share, min_points=least)
-    return replace(rules_of(programme()), checkout=rule, minor_units=10**exponent)
+    return replace(BASE, checkout=rule, minor_units=10**exponent)
 
 
 ANY_RULES = st.builds(

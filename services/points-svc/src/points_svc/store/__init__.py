@@ -19,6 +19,7 @@ from points_svc.store import accounts, answers, habits, holds, ledger, orders, p
 from points_svc.store.adjustments import AdjustmentStore
 from points_svc.store.answers import Answered
 from points_svc.store.programmes import Loaded, Shelf
+from points_svc.store.rewards import RewardStore
 
 __all__ = ["PointsStore", "Shelf"]
 
@@ -46,7 +47,7 @@ CountPoints = Callable[[Mapping[str, int]], None]
 OrderNames = Collection[tuple[Account, str]]
 
 
-class PointsStore(AdjustmentStore):
+class PointsStore(AdjustmentStore, RewardStore):
     """The books, within one transaction."""
 
     def __init__(self, tx: Transaction, shelf: Shelf, count_points: CountPoints | None = None) -> None:

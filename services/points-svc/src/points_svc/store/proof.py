@@ -113,6 +113,21 @@ INVARIANTS = {
                 SELECT FROM adjustment a WHERE a.member_id = m.member_id
                   AND m.cause IN ('adjustment ' || a.adjustment_id, 'reversal ' || a.adjustment_id)))
            + (SELECT count(*) FROM transfer WHERE (debit = 'adjustment' OR credit = 'adjustment') <> (kind = 'adjusted'))""",
+    # What is taken of a stock is what live redemptions have; each was paid once, and what was cancelled came back whole.
+    "rewards": """
+      WITH back AS (SELECT member_id, cause, sum(amount) AS points FROM transfer
+                    WHERE debit = 'redeemed' AND order_id IS NULL GROUP BY member_id, cause)
+      SELECT (SELECT count(*) FROM reward w
+              LEFT JOIN (SELECT reward_id, count(*) AS live FROM redemption WHERE state <> 'cancelled' GROUP BY reward_id) r
+                USING (reward_id)
+              WHERE w.taken <> coalesce(r.live, 0))
+           + (SELECT count(*) FROM redemption r
+              LEFT JOIN transfer t ON t.member_id = r.member_id AND t.seq = r.seq
+              LEFT JOIN back b ON b.member_id = r.member_id AND b.cause = 'cancellation ' || r.redemption_id
+              WHERE t.cause IS DISTINCT FROM 'redemption ' || r.redemption_id OR t.credit <> 'redeemed' OR t.amount <> r.points
+                 OR coalesce(b.points, 0) <> (CASE r.state WHEN 'cancelled' THEN r.points ELSE 0 END))
+           + (SELECT count(*) FROM transfer t WHERE t.cause LIKE 'redemption %' AND t.credit = 'redeemed' AND NOT EXISTS (
+                SELECT FROM redemption r WHERE r.member_id = t.member_id AND r.seq = t.seq))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN
