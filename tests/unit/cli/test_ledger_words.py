@@ -134,3 +134,33 @@ def test_a_cap_says_how_far_it_had_been_filled() -> None:
     reason = {"rule": "join", "version": 1, "activity_id": "quiz", "points": 20, "points_before_caps": 30, "caps": caps}
     words = entry_in_words(entry(reason, "earned", 20), LENS)
     assert "it would have been 30, but at most 50 a month (30 so far): 20" in words
+
+
+def test_what_was_done_by_hand_names_who_and_why() -> None:
+    alone = {
+        "rule": "adjustment",
+        "version": 1,
+        "points": -50,
+        "reason": "typo",
+        "proposed_by": "anna",
+        "posted_by": "anna",
+    }
+    words = entry_in_words(entry(alone, "adjusted", -50), LENS)
+    assert words == "corrected by -50 by hand (anna): typo [programme version 1]"
+    two = entry_in_words(entry(alone | {"points": 20_000, "posted_by": "boris"}, "adjusted", 20_000), LENS)
+    assert two.startswith("corrected by +20,000 by hand (anna and boris): typo")
+    reversal = {"rule": "reversal", "points": -10, "wanted": -30, "reversed_by": "boris", "reason": "wrong member"}
+    assert entry_in_words(entry(reversal, "adjusted", -10), LENS) == (
+        "a correction by hand is reversed (boris): -10 of -30; the rest had been spent, because wrong member"
+    )
+
+
+def test_a_reward_and_its_cancellation_are_told() -> None:
+    had = {"rule": "reward", "points": 1_000, "reward": "Mug", "kind": "goods", "reward_id": "mug"}
+    assert entry_in_words(entry(had, "spent", -1_000), LENS) == (
+        "1,000 points for Mug (goods mug), those first that expire soonest"
+    )
+    back = {"rule": "cancellation", "points": 1_000, "reward_id": "mug", "cancelled_by": "anna", "reason": "broken"}
+    assert entry_in_words(entry(back, "given_back", 1_000), LENS) == (
+        "reward mug is cancelled by anna, 1,000 points come back: broken"
+    )

@@ -91,6 +91,7 @@ KIND_WORDS = {
     "expired": "expired",
     "extended": "extended",
     "repaid": "debt repaid",
+    "adjusted": "adjusted",
 }
 
 
@@ -201,6 +202,26 @@ def _spending(_: Entry, why: Why, __: Lens) -> str:
     return f"{why['points']:,} points spent{reason}, those first that expire soonest"
 
 
+def _adjustment(_: Entry, why: Why, __: Lens) -> str:
+    who = why["posted_by"] if why["posted_by"] == why["proposed_by"] else f"{why['proposed_by']} and {why['posted_by']}"
+    return f"corrected by {why['points']:+,} by hand ({who}): {why['reason']}"
+
+
+def _reversal(_: Entry, why: Why, __: Lens) -> str:
+    moved = "" if why["points"] == why["wanted"] else f" of {why['wanted']:+,}; the rest had been spent"
+    return (
+        f"a correction by hand is reversed ({why['reversed_by']}): {why['points']:+,}{moved}, because {why['reason']}"
+    )
+
+
+def _reward(_: Entry, why: Why, __: Lens) -> str:
+    return f"{why['points']:,} points for {why['reward']} ({why['kind']} {why['reward_id']}), those first that expire soonest"
+
+
+def _cancellation(_: Entry, why: Why, __: Lens) -> str:
+    return f"reward {why['reward_id']} is cancelled by {why['cancelled_by']}, {why['points']:,} points come back: {why['reason']}"
+
+
 def _plainly(_: Entry, why: Why, __: Lens) -> str:
     told = [f"{name.replace('_', ' ')} {value}" for name, value in why.items() if name not in {"rule", "version"}]
     return f"{why.get('rule', 'no reason given')}" + (f": {', '.join(told)}" if told else "")
@@ -217,6 +238,10 @@ _RULES = {
     "extension": _extension,
     "sliding": _sliding,
     "spending": _spending,
+    "adjustment": _adjustment,
+    "reversal": _reversal,
+    "reward": _reward,
+    "cancellation": _cancellation,
 }
 
 

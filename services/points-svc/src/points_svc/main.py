@@ -20,7 +20,9 @@ from laurel_kit.service import Service, run
 from laurel_kit.telemetry import KitMetrics
 from points_svc import jobs
 from points_svc.api.accounts import of_accounts
+from points_svc.api.adjustments import of_adjustments
 from points_svc.api.books import of_books
+from points_svc.api.checkout import of_checkout
 from points_svc.api.explanations import of_explanations
 from points_svc.api.extensions import of_extensions
 from points_svc.api.freezes import of_freezes
@@ -28,6 +30,7 @@ from points_svc.api.holds import of_holds
 from points_svc.api.previews import of_previews
 from points_svc.api.programmes import of_programmes
 from points_svc.api.proofs import of_proofs
+from points_svc.api.rewards import of_rewards
 from points_svc.api.spendings import of_spendings
 from points_svc.config import Settings
 from points_svc.consumer import LISTENS_TO
@@ -54,6 +57,9 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_spendings(database, shelf, clock, metrics),
         of_holds(database, shelf, clock, metrics),
         of_extensions(database, shelf, clock, metrics),
+        of_checkout(database, shelf, clock),
+        of_rewards(database, shelf, clock, metrics),
+        of_adjustments(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
         of_proofs(database),
         of_freezes(database, shelf, clock),

@@ -102,6 +102,24 @@ class SpendingRules(Protocol):
     def hold_seconds(self) -> int: ...
 
 
+class AdjustingRules(Protocol):
+    """What the programme says about corrections by hand (domain.md 3.5)."""
+
+    @property
+    def alone_max(self) -> int: ...
+
+
+class CheckoutRules(Protocol):
+    """What the programme says about points as money (domain.md 3.5)."""
+
+    @property
+    def points_per_major_unit(self) -> int: ...
+    @property
+    def max_share_percent(self) -> int: ...
+    @property
+    def min_points(self) -> int: ...
+
+
 class PointsPart(Protocol):
     """The programme's part about points."""
 
@@ -119,6 +137,10 @@ class PointsPart(Protocol):
     def spending(self) -> SpendingRules: ...
     @property
     def cost_per_point(self) -> str: ...
+    @property
+    def adjusting(self) -> AdjustingRules: ...
+    @property
+    def checkout(self) -> CheckoutRules: ...
 
 
 class Step(Protocol):
@@ -184,6 +206,8 @@ class Rules:
     hold_for: timedelta
     currency: str
     cost_per_point: int  # millionths of a major unit, what one point costs the shop
+    alone_max: int  # points corrected by hand by one person alone
+    checkout: CheckoutRules
 
     def caps(self, rule: str) -> Sequence[CapRule]:
         """What bounds a rule per period; nothing bounds orders but their own maximum, because they are rated again."""
@@ -251,6 +275,8 @@ def rules_of(programme: Programme) -> Rules:
         hold_for=timedelta(seconds=points.spending.hold_seconds),
         currency=programme.currency,
         cost_per_point=millionths(points.cost_per_point),
+        alone_max=points.adjusting.alone_max,
+        checkout=points.checkout,
     )
 
 

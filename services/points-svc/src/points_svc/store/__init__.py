@@ -30,9 +30,11 @@ from points_svc.store import (
     reports,
     sweeping,
 )
+from points_svc.store.adjustments import AdjustmentStore
 from points_svc.store.answers import Answered
 from points_svc.store.programmes import Loaded, Shelf
 from points_svc.store.reminders import Pass
+from points_svc.store.rewards import RewardStore
 
 __all__ = ["PointsStore", "Shelf"]
 
@@ -60,7 +62,7 @@ CountPoints = Callable[[Mapping[str, int]], None]
 OrderNames = Collection[tuple[Account, str]]
 
 
-class PointsStore:
+class PointsStore(AdjustmentStore, RewardStore):
     """The books, within one transaction."""
 
     def __init__(self, tx: Transaction, shelf: Shelf, count_points: CountPoints | None = None) -> None:
@@ -182,6 +184,10 @@ class PointsStore:
     async def read_hold(self, account: Account, hold_id: UUID) -> None:
         """One hold, with what it takes to end it."""
         await holds.read_named(self.tx, account, hold_id)
+
+    async def points_on_order(self, member_id: UUID, order_id: str, now: datetime) -> int:
+        """Points of a member that pay for an order: spent on it, or held for it."""
+        return await holds.points_on_order(self.tx, member_id, order_id, now)
 
     async def lock_due_holds(self, now: datetime, limit: int) -> list[Account]:
         """Accounts of the holds that have been over for longest, locked in ascending order."""

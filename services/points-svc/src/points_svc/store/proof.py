@@ -118,6 +118,35 @@ INVARIANTS = {
            + (SELECT count(*) FROM lot l LEFT JOIN lot o ON o.member_id = l.member_id AND o.lot = l.extends
               WHERE l.extends IS NOT NULL AND coalesce(l.expires_at <= o.expires_at OR l.earned_at <> o.earned_at OR o.extends IS NOT NULL,
                                                        true))""",
+    # What was corrected by hand was decided as the limit asks, moved once, and moved back no more than once (T-L18).
+    "adjustments": """
+      WITH moved AS (SELECT member_id, cause, sum(CASE WHEN debit = 'adjustment' THEN amount ELSE -amount END) AS points
+                     FROM transfer WHERE kind = 'adjusted' GROUP BY member_id, cause)
+      SELECT (SELECT count(*) FROM adjustment a
+              LEFT JOIN moved p ON p.member_id = a.member_id AND p.cause = 'adjustment ' || a.adjustment_id
+              LEFT JOIN moved r ON r.member_id = a.member_id AND r.cause = 'reversal ' || a.adjustment_id
+              WHERE coalesce(p.points, 0) <> (CASE a.state WHEN 'posted' THEN a.points ELSE 0 END)
+                 OR coalesce(r.points, 0) <> -sign(a.points) * coalesce(a.reversed_points, 0)
+                 OR (a.state = 'posted' AND NOT a.alone AND a.decided_by = a.proposed_by))
+           + (SELECT count(*) FROM moved m WHERE NOT EXISTS (
+                SELECT FROM adjustment a WHERE a.member_id = m.member_id
+                  AND m.cause IN ('adjustment ' || a.adjustment_id, 'reversal ' || a.adjustment_id)))
+           + (SELECT count(*) FROM transfer WHERE (debit = 'adjustment' OR credit = 'adjustment') <> (kind = 'adjusted'))""",
+    # What is taken of a stock is what live redemptions have; each was paid once, and what was cancelled came back whole.
+    "rewards": """
+      WITH back AS (SELECT member_id, cause, sum(amount) AS points FROM transfer
+                    WHERE debit = 'redeemed' AND order_id IS NULL GROUP BY member_id, cause)
+      SELECT (SELECT count(*) FROM reward w
+              LEFT JOIN (SELECT reward_id, count(*) AS live FROM redemption WHERE state <> 'cancelled' GROUP BY reward_id) r
+                USING (reward_id)
+              WHERE w.taken <> coalesce(r.live, 0))
+           + (SELECT count(*) FROM redemption r
+              LEFT JOIN transfer t ON t.member_id = r.member_id AND t.seq = r.seq
+              LEFT JOIN back b ON b.member_id = r.member_id AND b.cause = 'cancellation ' || r.redemption_id
+              WHERE t.cause IS DISTINCT FROM 'redemption ' || r.redemption_id OR t.credit <> 'redeemed' OR t.amount <> r.points
+                 OR coalesce(b.points, 0) <> (CASE r.state WHEN 'cancelled' THEN r.points ELSE 0 END))
+           + (SELECT count(*) FROM transfer t WHERE t.cause LIKE 'redemption %' AND t.credit = 'redeemed' AND NOT EXISTS (
+                SELECT FROM redemption r WHERE r.member_id = t.member_id AND r.seq = t.seq))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN
