@@ -150,11 +150,11 @@ async def _open(members: Sequence[UUID], now: datetime, store: PointsStore) -> t
     missing = [member for member in members if member not in accounts]
     if missing:
         raise MembersUnknown(missing)
+    await sweep_first(accounts.values(), store)
     holding = [account for account in accounts.values() if account.held]
     await store.read_due_holds(holding, now)
     for account in holding:
         expire_due(account, now)
-    await sweep_first(accounts.values(), store)
     await store.read_live_lots(accounts.values())
     lowest = min(account.day.partition for account in accounts.values())
     return accounts, await store.rules_in_force(lowest, now)
