@@ -134,3 +134,9 @@ def test_a_cap_says_how_far_it_had_been_filled() -> None:
     reason = {"rule": "join", "version": 1, "activity_id": "quiz", "points": 20, "points_before_caps": 30, "caps": caps}
     words = entry_in_words(entry(reason, "earned", 20), LENS)
     assert "it would have been 30, but at most 50 a month (30 so far): 20" in words
+
+
+def test_rules_that_added_to_a_rate_are_named() -> None:
+    extra = [{"rule": "weekend", "rate": "0.5", "priority": 1, "stack_group": "fun", "lines": ["1", "2"]}]
+    words = entry_in_words(entry(why(extra=extra)), LENS)
+    assert "; in these rates: weekend 0.5 a unit on 2 lines [programme version 1]" in words
