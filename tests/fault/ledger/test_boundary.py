@@ -47,7 +47,7 @@ class Rounds:
         self.plans = [acts(self.chance) for _ in range(count)]
         self.states: list[set[State]] = [{State()} for _ in range(count)]
         self.answers: Counter[str] = Counter()
-        self.at_once = asyncio.Semaphore(6)
+        self.at_once = asyncio.Semaphore(3)
         self.wrong: list[str] = []
 
     async def step(self, step: int) -> None:

@@ -164,3 +164,9 @@ def test_a_reward_and_its_cancellation_are_told() -> None:
     assert entry_in_words(entry(back, "given_back", 1_000), LENS) == (
         "reward mug is cancelled by anna, 1,000 points come back: broken"
     )
+
+
+def test_rules_that_added_to_a_rate_are_named() -> None:
+    extra = [{"rule": "weekend", "rate": "0.5", "priority": 1, "stack_group": "fun", "lines": ["1", "2"]}]
+    words = entry_in_words(entry(why(extra=extra)), LENS)
+    assert "; in these rates: weekend 0.5 a unit on 2 lines [programme version 1]" in words

@@ -138,7 +138,11 @@ def _decimal(value: Fraction) -> str:
 
 
 def _purchase(entry: Entry, why: Why, lens: Lens) -> str:
-    return f"order {entry['order_id']} of {lens.money(why['amount_minor'])}: {formula(why, lens)}"
+    words = f"order {entry['order_id']} of {lens.money(why['amount_minor'])}: {formula(why, lens)}"
+    extra = ", ".join(
+        f"{one['rule']} {one['rate']} a unit on {len(one['lines'])} lines" for one in why.get("extra", ())
+    )
+    return words + (f"; in these rates: {extra}" if extra else "")
 
 
 def _refund(entry: Entry, why: Why, lens: Lens) -> str:

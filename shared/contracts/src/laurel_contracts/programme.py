@@ -19,12 +19,25 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A part of the document. Unknown fields are refused here: a misspelt rule must not be silently left out."""
 
 
+class EarningRule(Part, frozen=True, kw_only=True):
+    """More points per major unit, on top of a line's own rate, for lines of these categories in these channels (none named: all).
+    Where several of one `stack_group` apply, only that of the highest priority does; rules without a group all add up."""
+
+    id: ShortText
+    rate: Rate
+    categories: tuple[str, ...] = ()
+    channels: tuple[Literal["store", "online"], ...] = ()
+    priority: Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)] = 0
+    stack_group: ShortText | None = None
+
+
 class PurchaseRule(Part, frozen=True, kw_only=True):
     """domain.md 3.1. `category_rates` overrides `rate`; `not_qualifying` categories earn nothing and count in no tier metric."""
 
     rate: Rate = "1"
     category_rates: dict[str, Rate] = {}
     not_qualifying: tuple[str, ...] = ()
+    extra: tuple[EarningRule, ...] = ()
     max_points_per_order: Count | None = None
     pending_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 0
 

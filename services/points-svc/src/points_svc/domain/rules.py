@@ -11,7 +11,7 @@ from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from points_svc.domain import policies
+from points_svc.domain import policies, stacking
 from points_svc.domain.policies import Policy
 
 MILLIONTHS = 10**6  # the contract allows six decimals in a rate
@@ -26,6 +26,8 @@ class PurchaseRules(Protocol):
     def category_rates(self) -> Mapping[str, str]: ...
     @property
     def not_qualifying(self) -> Sequence[str]: ...
+    @property
+    def extra(self) -> Sequence[stacking.EarningRule]: ...
     @property
     def max_points_per_order(self) -> int | None: ...
     @property
@@ -193,6 +195,7 @@ class Rules:
     minor_units: int  # in one major unit: 10 ** exponent
     plain: Rate
     special: Mapping[str, Rate]
+    extra: tuple[stacking.Extra, ...]  # in order
     points_max_per_order: int | None
     pending: timedelta
     multipliers: Mapping[str, int]  # tier → millionths
@@ -262,6 +265,7 @@ def rules_of(programme: Programme) -> Rules:
         minor_units=10**programme.exponent,
         plain=Rate(millionths(purchase.rate)),
         special=special,
+        extra=stacking.in_order([extra_of(rule) for rule in purchase.extra]),
         points_max_per_order=purchase.max_points_per_order,
         pending=timedelta(days=purchase.pending_days),
         multipliers={tier.id: millionths(tier.multiplier) for tier in programme.tiers.ladder},
@@ -278,6 +282,12 @@ def rules_of(programme: Programme) -> Rules:
         alone_max=points.adjusting.alone_max,
         checkout=points.checkout,
     )
+
+
+def extra_of(rule: stacking.EarningRule) -> stacking.Extra:
+    """One earning rule, ready for use."""
+    categories, channels = frozenset(rule.categories), frozenset(rule.channels)
+    return stacking.Extra(rule.id, millionths(rule.rate), categories, channels, rule.priority, rule.stack_group)
 
 
 def policy_of(rule: ExpiryRules, zone: ZoneInfo) -> Policy:
@@ -303,5 +313,6 @@ def problems_of(programme: Programme) -> list[str]:
         for category in purchase.not_qualifying
         if category in purchase.category_rates
     ]
+    found += stacking.problems(purchase.extra)
     found += policies.problems(programme.points.expiry.policy, programme.points.expiry.dates)
     return found
