@@ -11,6 +11,7 @@ from sqlalchemy import text
 from laurel_kit.postgres import Transaction
 from points_svc.handlers import prove_books
 from points_svc.handlers.prove_books import Found, Walk, freeze_broken
+from points_svc.main import build
 from points_svc.store.proving import ProofStore
 from tests.integration.points_svc.books import MEMBER, Books, told
 from tests.integration.points_svc.test_chain import NOW, lived, seal
@@ -176,3 +177,36 @@ async def test_freezing_twice_keeps_the_first_row(books: Books) -> None:
         return await freeze_broken({MEMBER: ["I2"], UUID(int=77): ["I4"]}, NOW, ProofStore(tx))
 
     assert [await books.database.in_transaction(work) for _ in range(2)] == [1, 1]
+
+
+async def test_the_jobs_of_the_process_seal_prove_freeze_and_count(books: Books) -> None:
+    """What would break it: a job that is written and not started."""
+    await two_members(books)
+    await tamper(books, of_member("UPDATE account SET earned_net = 99"))
+    script = Script()
+    script.register()
+    script.buy(1000, "more")
+    await books.play(script, UUID(int=3))
+    service = build({
+        "LAUREL_SERVICE_PORT": "1",
+        "LAUREL_DATABASE_URL": books.database.url.render_as_string(hide_password=False),
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+    })  # fmt: skip
+    try:
+        jobs = {job.name: job for job in service.jobs}
+        assert jobs["seal the entries"].every_seconds <= 30
+        await jobs["seal the entries"].run()
+        await jobs["prove the books"].run()
+    finally:
+        await service.database.close()
+    assert service.metrics is not None
+    read = service.metrics.registry.get_sample_value
+    assert read("laurel_ledger_drift_total", {"invariant": "rebuilt"}) == 1
+    assert read("laurel_ledger_drift_total", {"invariant": "I4"}) == 0
+    assert read("laurel_accounts_frozen") == 1
+    assert read("laurel_liability_points", {"state": "held"}) == 40
+    async with books.database.reading() as tx:
+        unsealed = text(
+            "SELECT count(*) FROM account LEFT JOIN sealed_up_to s USING (member_id) WHERE account.seq > coalesce(s.seq, 0)"
+        )
+        assert (await tx.run(unsealed)).scalar_one() == 0

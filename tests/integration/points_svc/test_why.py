@@ -104,6 +104,7 @@ async def test_every_entry_of_a_random_history_is_explained(books: Books) -> Non
                 told = await till.see(f"/v1/entries/{member}:{entry['entry']}/explanation")
                 assert told["why"] == entry["why"]
                 assert len(told["sentences"]) >= 2
+                assert not [one for one in told["sentences"] if one.startswith("What was looked at")]
                 if entry["lot"] is not None:
                     assert told["to_lot"]["remaining"] == next(
                         lot["remaining"] for lot in statement["lots"] if lot["lot"] == entry["lot"]

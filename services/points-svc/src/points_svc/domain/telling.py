@@ -31,7 +31,10 @@ def _is_cap(name: str) -> bool:
 
 def sentences_of(kind: str, cause: str, order_id: str | None, why: Why) -> list[str]:
     """What was decided by which rule, from what."""
-    told = _RULES.get(str(why.get("rule")), _plainly)(why, order_id)
+    try:
+        told = _RULES.get(str(why.get("rule")), _plainly)(why, order_id)
+    except (KeyError, TypeError, ValueError):  # kept by another release, with other fields: still told, as it stands
+        told = _plainly(why, order_id)
     by = f"This follows from the rule “{why.get('rule', 'none')}”"
     by += f" of programme version {why['version']}" if "version" in why else ""
     return [*told, f"{by}; its cause is {cause}, and the ledger calls it {kind}."]
