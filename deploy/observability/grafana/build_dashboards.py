@@ -68,7 +68,17 @@ PURCHASE_TO_POINTS: list[Row] = [
             ("Dead letters", "Set aside, by reason.", "short",
              [("sum by (job, topic, reason) (increase(laurel_dead_letters_total[10m]))", "{{job}} {{topic}} {{reason}}")]),
             ("Ledger drift", "Rows that break an invariant; anything but 0 stops the shop's accountant.", "short",
-             [("max by (invariant) (laurel_ledger_drift)", "{{invariant}}")]),
+             [("max by (invariant) (laurel_ledger_drift_rows)", "{{invariant}}")]),
+            ("Frozen accounts", "A proof found their books broken; a person looks and lets them go.", "short",
+             [("max(laurel_accounts_frozen)", "accounts")]),
+        ],
+    ),
+    (
+        "Liability",
+        [
+            ("Points outstanding", "What members can still ask for, by state.", "short",
+             [("max by (state) (laurel_liability_points)", "{{state}}")]),
+            ("Breakage", "Expired, of all points ever issued.", "percentunit", [("max(laurel_breakage_ratio)", "expired")]),
         ],
     ),
     (

@@ -51,7 +51,13 @@ CLUSTER = (
     "SELECT rolpassword FROM pg_authid",
 )
 # What only grows, by the service that keeps it.
-PAST = {"points-svc": ("UPDATE transfer SET amount = amount", "DELETE FROM transfer", "TRUNCATE transfer")}
+PAST = {
+    "points-svc": tuple(
+        statement.format(table, column)
+        for table, column in (("transfer", "amount"), ("seal", "at"), ("sealed", "digests"))
+        for statement in ("UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0}")
+    )
+}
 RIGHTS = """
 SELECT rolname, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin FROM pg_roles
 WHERE rolname = ANY($1)

@@ -17,7 +17,7 @@ from laurel_kit.hearing import RawRecord
 from laurel_kit.partitions import partition_of
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
 from tests.integration.points_svc.handing import sayings
-from tests.integration.points_svc.town import BUYER, DAY, NOON, OTHER, bought, capped, neighbours, bonuses_of, town
+from tests.integration.points_svc.town import BUYER, DAY, NOON, OTHER, bonuses_of, bought, capped, neighbours, town
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
 PARTITIONS = 4

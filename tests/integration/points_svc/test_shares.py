@@ -16,7 +16,7 @@ from laurel_kit.hearing import RawRecord
 from laurel_kit.partitions import partition_of
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, told
 from tests.integration.points_svc.handing import sayings
-from tests.integration.points_svc.town import DAY, NOON, OTHER, bought, capped, neighbours, bonuses_of, shared, town
+from tests.integration.points_svc.town import DAY, NOON, OTHER, bonuses_of, bought, capped, neighbours, shared, town
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
 PARTITIONS = 4

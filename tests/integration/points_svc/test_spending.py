@@ -153,7 +153,7 @@ async def test_pending_points_cannot_be_spent_before_their_time(books: Books) ->
 async def test_the_ledger_cannot_be_changed(books: Books) -> None:
     await hundred(books)
     for statement in ("UPDATE transfer SET amount = 1", "DELETE FROM transfer", "TRUNCATE transfer"):
-        with pytest.raises(Exception, match="the ledger only grows"):
+        with pytest.raises(Exception, match=r"permission denied for table transfer|the ledger only grows"):
             await _run(books, statement)
 
 

@@ -109,6 +109,69 @@ def test_times_are_those_of_the_programmes_zone() -> None:
     assert LENS.day(None) == "–"
 
 
+def moved(rule: str, points: int, **more: Any) -> str:
+    reason = {
+        "rule": rule, "version": 1, "points": 100, "expired_before": "2026-03-31T16:00:00Z",
+        "expires_at": "2026-06-30T16:00:00Z", **more,
+    }  # fmt: skip
+    return entry_in_words(entry(reason, "extended", points), LENS)
+
+
+def test_an_extension_says_from_when_to_when_why_and_by_whom() -> None:
+    why_so = {"reason": "lost in the post", "actor": "staff-7"}
+    assert moved("extension", 100, **why_so) == (
+        "100 points last until 1 Jul 2026 00:00 instead of 1 Apr 2026 00:00: lost in the post (by staff-7) [programme version 1]"
+    )
+    assert moved("extension", -100, **why_so).startswith("100 points that would have expired on 1 Apr 2026 move on: ")
+
+
+def test_what_slides_says_that_a_purchase_did_it() -> None:
+    assert moved("sliding", 100).endswith("1 Apr 2026 00:00, because a purchase earned points [programme version 1]")
+
+
+def test_a_cap_says_how_far_it_had_been_filled() -> None:
+    caps = [{"per": "month", "at_most": 50, "kind": "clip", "so_far": 30}]
+    reason = {"rule": "join", "version": 1, "activity_id": "quiz", "points": 20, "points_before_caps": 30, "caps": caps}
+    words = entry_in_words(entry(reason, "earned", 20), LENS)
+    assert "it would have been 30, but at most 50 a month (30 so far): 20" in words
+
+
+def test_what_was_done_by_hand_names_who_and_why() -> None:
+    alone = {
+        "rule": "adjustment",
+        "version": 1,
+        "points": -50,
+        "reason": "typo",
+        "proposed_by": "anna",
+        "posted_by": "anna",
+    }
+    words = entry_in_words(entry(alone, "adjusted", -50), LENS)
+    assert words == "corrected by -50 by hand (anna): typo [programme version 1]"
+    two = entry_in_words(entry(alone | {"points": 20_000, "posted_by": "boris"}, "adjusted", 20_000), LENS)
+    assert two.startswith("corrected by +20,000 by hand (anna and boris): typo")
+    reversal = {"rule": "reversal", "points": -10, "wanted": -30, "reversed_by": "boris", "reason": "wrong member"}
+    assert entry_in_words(entry(reversal, "adjusted", -10), LENS) == (
+        "a correction by hand is reversed (boris): -10 of -30; the rest had been spent, because wrong member"
+    )
+
+
+def test_a_reward_and_its_cancellation_are_told() -> None:
+    had = {"rule": "reward", "points": 1_000, "reward": "Mug", "kind": "goods", "reward_id": "mug"}
+    assert entry_in_words(entry(had, "spent", -1_000), LENS) == (
+        "1,000 points for Mug (goods mug), those first that expire soonest"
+    )
+    back = {"rule": "cancellation", "points": 1_000, "reward_id": "mug", "cancelled_by": "anna", "reason": "broken"}
+    assert entry_in_words(entry(back, "given_back", 1_000), LENS) == (
+        "reward mug is cancelled by anna, 1,000 points come back: broken"
+    )
+
+
+def test_rules_that_added_to_a_rate_are_named() -> None:
+    extra = [{"rule": "weekend", "rate": "0.5", "priority": 1, "stack_group": "fun", "lines": ["1", "2"]}]
+    words = entry_in_words(entry(why(extra=extra)), LENS)
+    assert "; in these rates: weekend 0.5 a unit on 2 lines [programme version 1]" in words
+
+
 def test_points_between_members_say_from_whom_to_whom_and_why_they_came_back() -> None:
     out = {"rule": "transfer", "points": 30, "to_member_id": "m2", "reason": "the kettle"}
     assert entry_in_words(entry(out), LENS) == (

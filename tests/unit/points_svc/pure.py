@@ -13,7 +13,7 @@ from laurel_contracts.activities import (
     ReviewPosted,
 )
 from laurel_contracts.decisions import MemberFrozen, MemberRegistered
-from points_svc.domain import earning, expiry, holds, ledger, rating, refunds, replay, spending, standings
+from points_svc.domain import earning, expiry, holds, ledger, rating, rebuilding, refunds, replay, spending, standings
 from points_svc.domain.account import AVAILABLE, DEBT, HELD, SPENT, Account, Dated, Day, Hold, Payment
 from points_svc.domain.calendar import local_day
 from points_svc.domain.rules import Rules, rules_of
@@ -107,6 +107,8 @@ def play(script: Script) -> Play:
     stage = Play(rules_of(script.programme))
     for step in script.steps:
         stage.step(step)
+    account = stage.account
+    assert rebuilding.differences(account, account.entries, account.lots, account.holds.values()) == []  # P31
     return stage
 
 

@@ -28,11 +28,20 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-def programme(zone: ZoneInfo = SHANGHAI, version: int = 1, **purchase: Any) -> Programme:
-    """The reference programme without its campaigns; `purchase` replaces parts of its rule about purchases."""
+def programme(
+    zone: ZoneInfo = SHANGHAI,
+    version: int = 1,
+    expiry: dict[str, Any] | None = None,
+    caps: dict[str, Any] | None = None,
+    **purchase: Any,
+) -> Programme:
+    """The reference programme without its campaigns; `purchase` and `expiry` replace parts of its rules about these, `caps` bound rules."""
     document = yaml.safe_load(REFERENCE.read_text(encoding="utf-8"))
     document |= {"zone": zone.key, "campaigns": [], "version": version}
     document["points"]["purchase"] |= purchase
+    document["points"]["expiry"] |= expiry or {}
+    for rule, bounds in (caps or {}).items():
+        document["points"][rule]["caps"] = bounds
     return parse(document)
 
 

@@ -89,6 +89,7 @@ KIND_WORDS = {
     "award_taken_back": "award taken back",
     "spent": "spent",
     "expired": "expired",
+    "extended": "extended",
     "repaid": "debt repaid",
     "transferred_out": "given away",
     "transferred_in": "given by another",
@@ -96,6 +97,7 @@ KIND_WORDS = {
     "referred": "referral",
     "shared": "share",
     "share_taken_back": "share taken back",
+    "adjusted": "adjusted",
 }
 
 
@@ -103,6 +105,9 @@ def entry_in_words(entry: Entry, lens: Lens) -> str:
     """Why this entry has these points."""
     why = entry["why"] or {}
     words = _RULES.get(str(why.get("rule")), _plainly)(entry, why, lens)
+    if why.get("points_before_caps", 0) > why.get("points", 0):
+        bounds = ", ".join(f"{cap['at_most']:,} a {cap['per']} ({cap['so_far']:,} so far)" for cap in why["caps"])
+        words += f"; it would have been {why['points_before_caps']:,}, but at most {bounds}: {why['points']:,}"
     version = f" [programme version {why['version']}]" if "version" in why else ""
     return words + version
 
@@ -139,7 +144,11 @@ def _decimal(value: Fraction) -> str:
 
 
 def _purchase(entry: Entry, why: Why, lens: Lens) -> str:
-    return f"order {entry['order_id']} of {lens.money(why['amount_minor'])}: {formula(why, lens)}"
+    words = f"order {entry['order_id']} of {lens.money(why['amount_minor'])}: {formula(why, lens)}"
+    extra = ", ".join(
+        f"{one['rule']} {one['rate']} a unit on {len(one['lines'])} lines" for one in why.get("extra", ())
+    )
+    return words + (f"; in these rates: {extra}" if extra else "")
 
 
 def _refund(entry: Entry, why: Why, lens: Lens) -> str:
@@ -183,6 +192,21 @@ def _expiry(_: Entry, why: Why, lens: Lens) -> str:
     return f"what was not spent by {lens.day(until)} has expired"
 
 
+def _extension(entry: Entry, why: Why, lens: Lens) -> str:
+    return f"{_move(entry, why, lens)}: {why['reason']} (by {why['actor']})"
+
+
+def _sliding(entry: Entry, why: Why, lens: Lens) -> str:
+    return f"{_move(entry, why, lens)}, because a purchase earned points"
+
+
+def _move(entry: Entry, why: Why, lens: Lens) -> str:
+    """Two entries tell of one move: what leaves a lot, and what comes into the one that lasts longer."""
+    if entry["points"] < 0:
+        return f"{why['points']:,} points that would have expired on {lens.day(why['expired_before'])} move on"
+    return f"{why['points']:,} points last until {lens.minute(why['expires_at'])} instead of {lens.minute(why['expired_before'])}"
+
+
 def _spending(_: Entry, why: Why, __: Lens) -> str:
     reason = f" for {why['reason']}" if why.get("reason") else ""
     return f"{why['points']:,} points spent{reason}, those first that expire soonest"
@@ -221,6 +245,26 @@ def _undone(_: Entry, why: Why, __: Lens) -> str:
     return f"{why['points']:,} taken back, because {why['because']}"
 
 
+def _adjustment(_: Entry, why: Why, __: Lens) -> str:
+    who = why["posted_by"] if why["posted_by"] == why["proposed_by"] else f"{why['proposed_by']} and {why['posted_by']}"
+    return f"corrected by {why['points']:+,} by hand ({who}): {why['reason']}"
+
+
+def _reversal(_: Entry, why: Why, __: Lens) -> str:
+    moved = "" if why["points"] == why["wanted"] else f" of {why['wanted']:+,}; the rest had been spent"
+    return (
+        f"a correction by hand is reversed ({why['reversed_by']}): {why['points']:+,}{moved}, because {why['reason']}"
+    )
+
+
+def _reward(_: Entry, why: Why, __: Lens) -> str:
+    return f"{why['points']:,} points for {why['reward']} ({why['kind']} {why['reward_id']}), those first that expire soonest"
+
+
+def _cancellation(_: Entry, why: Why, __: Lens) -> str:
+    return f"reward {why['reward_id']} is cancelled by {why['cancelled_by']}, {why['points']:,} points come back: {why['reason']}"
+
+
 def _plainly(_: Entry, why: Why, __: Lens) -> str:
     told = [f"{name.replace('_', ' ')} {value}" for name, value in why.items() if name not in {"rule", "version"}]
     return f"{why.get('rule', 'no reason given')}" + (f": {', '.join(told)}" if told else "")
@@ -234,6 +278,8 @@ _RULES = {
     "sign_in": _sign_in,
     "review": _review,
     "expiry": _expiry,
+    "extension": _extension,
+    "sliding": _sliding,
     "spending": _spending,
     "transfer": _transfer,
     "transfer returned": _returned,
@@ -241,6 +287,10 @@ _RULES = {
     "referral bonus": _bonus,
     "share bonus": _bonus,
     "share bonus undone": _undone,
+    "adjustment": _adjustment,
+    "reversal": _reversal,
+    "reward": _reward,
+    "cancellation": _cancellation,
 }
 
 

@@ -15,6 +15,7 @@ from laurel_cli.commands.down import down
 from laurel_cli.commands.explain import explain
 from laurel_cli.commands.export import export
 from laurel_cli.commands.import_ import import_files
+from laurel_cli.commands.ledger import ledger
 from laurel_cli.commands.logs import logs
 from laurel_cli.commands.programme import programme
 from laurel_cli.commands.resay import resay
@@ -40,7 +41,7 @@ COMMANDS = (
     screens,
     topics,
 )
-GROUPS = (programme, day, dlq, export)
+GROUPS = (programme, day, dlq, export, ledger)
 
 app = typer.Typer(
     name="laurel",

@@ -1,5 +1,5 @@
-"""What points-svc says: the balance after each cause that moved it, and which programme versions it has loaded. The one thing not to break:
-ids derive from the cause, so that a replay says the same under the same id."""
+"""What points-svc says: the balance after each cause that moved it, what expires soon, and which programme versions it has loaded. The one
+thing not to break: ids derive from the cause, so that a replay says the same under the same id."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from uuid import UUID
 
 from laurel_contracts.envelope import Event, derived_id_text, encode
 from laurel_contracts.handovers import HandedLot, PointsHandedBack, PointsHandedOver
-from laurel_contracts.points import PointsPosted
+from laurel_contracts.points import PointsExpiring, PointsPosted
 from laurel_contracts.points import Posting as SaidPosting
 from laurel_contracts.programmes import ProgrammeLoaded
 from laurel_contracts.registry import TYPE_OF
 from points_svc.domain.account import Account, Lot, Statement
 from points_svc.domain.between import Arrival, Handover
+from points_svc.domain.reminders import Reminder
 
 SOURCE = "points-svc"
 TOPIC = "points"
 BETWEEN_MEMBERS = "handovers"
 POSTED = TYPE_OF[PointsPosted]
+EXPIRING = TYPE_OF[PointsExpiring]
 LOADED = TYPE_OF[ProgrammeLoaded]
 
 
@@ -107,6 +109,18 @@ def between(member_id: UUID, partition: int, data: Any, at: datetime, *cause: ob
         id=event_id, source=SOURCE, type=type_name, time=at, subject=member_id, data=data, **stamps
     )
     return Message(BETWEEN_MEMBERS, partition, member_id.bytes, type_name, event_id, None, encode(event))
+
+
+def expiring(reminder: Reminder) -> Message:
+    """Points expire soon. Without a key and a number, because it is none of the statements that a reader adds up (ADR 0014)."""
+    event_id = derived_id_text(
+        "points.expiring", reminder.member_id, reminder.expires_at.isoformat(), reminder.days_ahead
+    )
+    data = PointsExpiring(
+        expires_at=reminder.expires_at, days_ahead=reminder.days_ahead, points=reminder.points, as_of=reminder.as_of
+    )
+    event = Event(id=event_id, source=SOURCE, type=EXPIRING, time=reminder.as_of, subject=reminder.member_id, data=data)
+    return Message(TOPIC, reminder.partition, None, EXPIRING, event_id, None, encode(event))
 
 
 def programme_loaded(version: int, sha256: str, at: datetime) -> Message:

@@ -3,21 +3,37 @@ the next one does."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from laurel_kit.clock import BusinessClock
 from laurel_kit.service import Job
 from points_svc.handlers.expire_holds import HOLDS_PER_TRANSACTION, expire_holds
 from points_svc.handlers.once import forget_old_answers
+from points_svc.handlers.remind_members import remind_members
+from points_svc.handlers.seal_entries import seal_entries
+from points_svc.handlers.sweep_lots import sweep_lots
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore
+from points_svc.store.proving import ProofStore
 
-Change = Callable[[Callable[[PointsStore], Awaitable[int]]], Awaitable[int]]
+Work = Callable[[PointsStore], Awaitable[int]]
+Change = Callable[[Work], Awaitable[int]]
 Prove = Callable[[], Awaitable[None]]
 
 HOLDS_EVERY_SECONDS = 5.0  # held points of an abandoned checkout are free again so soon after their end
 ANSWERS_EVERY_SECONDS = 600.0
 ANSWERS_PER_TRANSACTION = 1_000
+SWEEP = "sweep lots"
+SWEEP_EVERY_SECONDS = 0.2  # after a day has closed; it asks an index that is empty otherwise
+SWEEP_SECONDS_MAX = 0.2  # of one transaction (reliability.md 3.6): who waits for one of its accounts waits no longer
+SWEEPS_AT_ONCE = 2  # each in partitions of its own: one decides while the database writes for the other
+ACCOUNTS_PER_SWEEP = (50, 2_000)  # at least, at most
+REST_PER_SWEEP = 0.1  # of the time a chunk took: so that others are served between two of them
+REMIND_EVERY_SECONDS = 5.0
+MEMBERS_PER_REMINDING = 1_000
+SEALING_EVERY_SECONDS = 30.0  # an entry is in the chain at most a minute after it was written (I11)
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
@@ -34,8 +50,34 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
         while await change(lambda store: forget_old_answers(clock.now(), ANSWERS_PER_TRANSACTION, store)):
             pass
 
+    async def sweep() -> None:
+        await asyncio.gather(*(sweep_share(share) for share in range(SWEEPS_AT_ONCE)))
+
+    async def sweep_share(share: int) -> None:
+        limit, most = ACCOUNTS_PER_SWEEP
+        while True:
+            began = time.monotonic()
+            swept = await change(lambda store: sweep_lots(limit, store, share, SWEEPS_AT_ONCE))  # noqa: B023 - awaited at once
+            if not swept:
+                break
+            took = time.monotonic() - began
+            limit = min(most, limit * 2) if took < SWEEP_SECONDS_MAX / 2 else limit
+            limit = max(ACCOUNTS_PER_SWEEP[0], limit // 2) if took > SWEEP_SECONDS_MAX else limit
+            await asyncio.sleep(took * REST_PER_SWEEP)
+
+    async def remind() -> None:
+        while await change(lambda store: remind_members(MEMBERS_PER_REMINDING, store)):
+            pass
+
+    async def seal() -> None:
+        while await change(lambda store: seal_entries(clock.now(), ProofStore(store.tx))):
+            pass
+
     return [
+        Job("remind members", REMIND_EVERY_SECONDS, remind),
+        Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),
+        Job("seal the entries", SEALING_EVERY_SECONDS, seal),
         Job("prove the books", PROOF_EVERY_SECONDS, prove),
     ]

@@ -20,16 +20,27 @@ from laurel_kit.service import Service, run
 from laurel_kit.telemetry import KitMetrics
 from points_svc import jobs
 from points_svc.api.accounts import of_accounts
+from points_svc.api.adjustments import of_adjustments
 from points_svc.api.books import of_books
+from points_svc.api.checkout import of_checkout
+from points_svc.api.explanations import of_explanations
+from points_svc.api.extensions import of_extensions
+from points_svc.api.freezes import of_freezes
 from points_svc.api.holds import of_holds
+from points_svc.api.previews import of_previews
 from points_svc.api.programmes import of_programmes
+from points_svc.api.proofs import of_proofs
+from points_svc.api.rewards import of_rewards
 from points_svc.api.spendings import of_spendings
 from points_svc.api.transfers import of_transfers
 from points_svc.config import Settings
 from points_svc.consumer import LISTENS_TO
+from points_svc.handlers.prove_books import Walk, freeze_broken, prove_books
 from points_svc.handlers.say_again import say_again
+from points_svc.handlers.show_liability import show_liability
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore, Shelf
+from points_svc.store.proving import ProofStore
 
 NAME = "points-svc"
 
@@ -47,7 +58,15 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_spendings(database, shelf, clock, metrics),
         of_holds(database, shelf, clock, metrics),
         of_transfers(database, shelf, clock, metrics),
+        of_extensions(database, shelf, clock, metrics),
+        of_checkout(database, shelf, clock),
+        of_rewards(database, shelf, clock, metrics),
+        of_adjustments(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
+        of_proofs(database),
+        of_freezes(database, shelf, clock),
+        of_explanations(database, shelf),
+        of_previews(database, shelf, clock),
         of_programmes(database, shelf, clock),
     ]
 
@@ -61,13 +80,6 @@ async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> 
         total += said
         if after is None:
             return total
-
-
-async def prove_books(database: Database, shelf: Shelf) -> dict[str, int]:
-    """How often each invariant is broken, at one moment."""
-    async with database.auditing() as tx:
-        broken: dict[str, int] = (await PointsStore(tx, shelf).trial_balance())["invariants"]
-        return broken
 
 
 def build(env: Mapping[str, str]) -> Service:
@@ -88,8 +100,15 @@ def build(env: Mapping[str, str]) -> Service:
     def open_store(tx: Transaction) -> PointsStore:
         return PointsStore(tx, shelf, metrics.count_points)
 
+    walk = Walk()
+
     async def prove() -> None:
-        metrics.note_proof(await prove_books(database, shelf))
+        async with database.auditing() as tx:
+            found = await prove_books(walk, ProofStore(tx))
+            metrics.note_liability(await show_liability(clock.now(), PointsStore(tx, shelf)))
+        frozen = await database.in_transaction(lambda tx: freeze_broken(found.broken, clock.now(), ProofStore(tx)))
+        metrics.note_proof(found.invariants)
+        metrics.count_drift(found.invariants, frozen)
 
     async def change(work: Callable[[PointsStore], Awaitable[int]]) -> int:
         return await database.in_transaction(lambda tx: work(open_store(tx)))

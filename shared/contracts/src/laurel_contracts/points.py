@@ -1,6 +1,10 @@
-"""What points-svc says on `points`, numbered per member: the balance after each cause that moved it."""
+"""What points-svc says on `points`: numbered per member, the balance after each cause that moved it; and reminders."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
 
 from laurel_contracts.envelope import Data, Instant, Points, ShortText
 
@@ -30,3 +34,13 @@ class PointsPosted(Data, frozen=True, kw_only=True):
     ladder: tuple[tuple[Instant, int], ...] = ()
     pending: tuple[tuple[Instant, int], ...] = ()
     earned_net: Points = 0  # net points of orders so far: earned less taken back
+
+
+class PointsExpiring(Data, frozen=True, kw_only=True):
+    """A reminder, said once per member, instant and distance: so many points, not held, expire then if they are not spent. It changes
+    nothing and has no number among what is said of the balance (ADR 0014)."""
+
+    expires_at: Instant  # exclusive: the first instant at which they cannot be spent
+    days_ahead: Annotated[int, msgspec.Meta(ge=1, le=366)]  # of the reminders the programme gives, the one that is due
+    points: Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+    as_of: Instant  # the closed day by which it was due

@@ -19,12 +19,25 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A part of the document. Unknown fields are refused here: a misspelt rule must not be silently left out."""
 
 
+class EarningRule(Part, frozen=True, kw_only=True):
+    """More points per major unit, on top of a line's own rate, for lines of these categories in these channels (none named: all).
+    Where several of one `stack_group` apply, only that of the highest priority does; rules without a group all add up."""
+
+    id: ShortText
+    rate: Rate
+    categories: tuple[str, ...] = ()
+    channels: tuple[Literal["store", "online"], ...] = ()
+    priority: Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)] = 0
+    stack_group: ShortText | None = None
+
+
 class PurchaseRule(Part, frozen=True, kw_only=True):
     """domain.md 3.1. `category_rates` overrides `rate`; `not_qualifying` categories earn nothing and count in no tier metric."""
 
     rate: Rate = "1"
     category_rates: dict[str, Rate] = {}
     not_qualifying: tuple[str, ...] = ()
+    extra: tuple[EarningRule, ...] = ()
     max_points_per_order: Count | None = None
     pending_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 0
     refund_window_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = (
@@ -32,20 +45,31 @@ class PurchaseRule(Part, frozen=True, kw_only=True):
     )
 
 
+class Cap(Part, frozen=True, kw_only=True):
+    """At most so many points by one rule per local period of the activity. What goes beyond is clipped, or all of it is rejected."""
+
+    points: Count
+    per: Literal["day", "week", "month", "year"]  # weeks begin on Monday
+    kind: Literal["clip", "reject"] = "clip"
+
+
 class SignInRule(Part, frozen=True, kw_only=True):
     points: Count = 5
     streak_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
     streak_points: Count = 20
+    caps: tuple[Cap, ...] = ()
 
 
 class ReviewRule(Part, frozen=True, kw_only=True):
     points: Count = 20
     photo_points: Count = 10
     max_per_day: Count = 3
+    caps: tuple[Cap, ...] = ()
 
 
 class JoinRule(Part, frozen=True, kw_only=True):
     points: Count = 30
+    caps: tuple[Cap, ...] = ()
 
 
 class ReferralRule(Part, frozen=True, kw_only=True):
@@ -65,9 +89,22 @@ class ShareRule(Part, frozen=True, kw_only=True):
 
 
 class ExpiryRule(Part, frozen=True, kw_only=True):
-    """A lot expires at the end of the local month of its activity, `months` on (domain.md 3.4)."""
+    """When a lot expires (domain.md 3.4), counted from the local day of its activity: `months` on, then at the end of the `ends` in which
+    that day falls (rolling, sliding) or of the first of `dates` from that day on (calendar). Sliding: with each purchase that earns, all
+    that lives lasts as long as what it earns. On request a lot may be extended by no more than `extension_days_max` in all."""
 
-    months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 12
+    policy: Literal["rolling", "calendar", "sliding"] = "rolling"
+    months: Annotated[int, msgspec.Meta(ge=0, le=120)] = 12
+    ends: Literal["month", "quarter", "year"] = "month"
+    dates: tuple[
+        Annotated[str, msgspec.Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")], ...
+    ] = ()  # "12-31": the last day
+    reminder_days: tuple[Annotated[int, msgspec.Meta(ge=1, le=366)], ...] = (
+        30,
+        7,
+        1,
+    )  # ahead of expiry it is said what will expire
+    extension_days_max: Annotated[int, msgspec.Meta(ge=0, le=3660)] = 366
 
 
 class SpendingRule(Part, frozen=True, kw_only=True):
@@ -76,7 +113,23 @@ class SpendingRule(Part, frozen=True, kw_only=True):
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] = 900
 
 
+class AdjustingRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.5. Up to so many points are corrected by hand by one person alone; above it a second one decides."""
+
+    alone_max: Count = 10_000
+
+
+class CheckoutRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.5. Points as money: so many are one major unit, at most so much of an order, no fewer than so many at a time."""
+
+    points_per_major_unit: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 100
+    max_share_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 30
+    min_points: Count = 1
+
+
 class PointsRules(Part, frozen=True, kw_only=True):
+    """`cost_per_point`: major units of the currency, for the liability alone; no rule rates by it."""
+
     purchase: PurchaseRule = PurchaseRule()
     sign_in: SignInRule = SignInRule()
     review: ReviewRule = ReviewRule()
@@ -85,6 +138,9 @@ class PointsRules(Part, frozen=True, kw_only=True):
     share: ShareRule = ShareRule()
     expiry: ExpiryRule = ExpiryRule()
     spending: SpendingRule = SpendingRule()
+    cost_per_point: Rate = "0.01"
+    adjusting: AdjustingRule = AdjustingRule()
+    checkout: CheckoutRule = CheckoutRule()
 
 
 class Condition(Part, frozen=True, kw_only=True):

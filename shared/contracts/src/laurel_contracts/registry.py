@@ -49,6 +49,7 @@ TOPICS: dict[str, dict[str, type[Any]]] = {
     },
     "points": {
         "laurel.points.posted.v1": points.PointsPosted,
+        "laurel.points.expiring.v1": points.PointsExpiring,
         "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
     },
     "handovers": {

@@ -42,6 +42,14 @@ class PointsService(Speaking):
     def trial_balance(self) -> dict[str, Any]:
         return dict(self._at.get("/v1/ledger/trial-balance"))
 
+    def chain(self, after: object, limit: int) -> dict[str, Any]:
+        """A page of rounds of the chain, each computed again."""
+        return dict(self._at.get("/v1/ledger/chain", limit=limit, after=after))
+
+    def verified_members(self, after: object, limit: int) -> dict[str, Any]:
+        """A page of members beside their seals and their entries."""
+        return dict(self._at.get("/v1/ledger/verify", limit=limit, after=after))
+
 
 class TierService(Speaking):
     """Standings."""

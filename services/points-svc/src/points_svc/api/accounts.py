@@ -42,7 +42,7 @@ def of_accounts(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRo
         member_id: UUID, limit: Limit = PAGE, before: Annotated[int | None, Query(ge=1, le=BIGINT_MAX)] = None
     ) -> Response:
         async with database.reading(still=True) as tx:
-            shown = await show_account.show_statement(member_id, before, limit, PointsStore(tx, shelf))
+            shown = await show_account.show_statement(member_id, before, limit, clock.now(), PointsStore(tx, shelf))
         if shown is None:
             raise errors.member_unknown(member_id)
         return as_json(shown)

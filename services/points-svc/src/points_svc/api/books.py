@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from laurel_kit.clock import BusinessClock
 from laurel_kit.postgres import Database
 from points_svc.api.accounts import PAGE, Limit, as_json
+from points_svc.handlers.show_liability import show_liability
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore, Shelf
 
@@ -32,6 +33,13 @@ def of_books(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Po
         metrics.points_owed.set(figures["debt"])
         metrics.points_held.set(figures["held"])
         return figures
+
+    @router.get("/liability")
+    async def liability() -> Response:
+        async with database.auditing() as tx:
+            shown = await show_liability(clock.now(), PointsStore(tx, shelf))
+        metrics.note_liability(shown)
+        return as_json(shown)
 
     @router.get("/ledger/trial-balance")
     async def trial_balance() -> dict[str, Any]:

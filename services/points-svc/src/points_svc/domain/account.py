@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from points_svc.domain.between import Arrival, Handover, Matured, Referral, Bonus
+from points_svc.domain.between import Arrival, Bonus, Handover, Matured, Referral
 
 # Accounts of the books. The member's own: what he has, free or held, and what he owes. The system's: where points come from and go to.
 AVAILABLE = "available"
@@ -55,6 +55,10 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 AWARD_LOTS_FROM = 1 << 40
 HANDED_LOTS_FROM = 1 << 45  # then the number of the entry: points from another member, and bonuses for what others did
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
+ADJUSTED_LOTS_FROM = (
+    1 << 54
+)  # then the entry that filled it: what was corrected by hand, or came back by hand after its expiry
+EXTENDED_LOTS_FROM = 1 << 60  # then the number of the entry that moved points here
 
 
 @dataclass(slots=True)
@@ -111,7 +115,7 @@ class Dated(NamedTuple):
 class Lot:
     """The points of one award or activity. `remaining`: what is left of them and not held. `expired`: what expired of it unspent and has
     not been given back. `born_after`: the last day record when the lot was made, if it was past its expiry by then (domain.md 3.3.5);
-    else None."""
+    else None. `extends`: the lot whose points, or what was left of them, live on here."""
 
     lot: int
     kind: str
@@ -122,6 +126,7 @@ class Lot:
     available_at: datetime
     expires_at: datetime
     born_after: datetime | None = None
+    extends: int | None = None
     is_new: bool = False
     is_changed: bool = False
 
@@ -228,13 +233,25 @@ class SignIns:
     bonuses: int = 0
 
 
+class Round(NamedTuple):
+    """A day record that moved a partition's day: until `as_of` whatever has expired is to be swept, account by account. `day`: the
+    programme-local day that begins then, by which entries cite it; `version`: the programme's."""
+
+    as_of: datetime
+    day: date
+    version: int
+
+
 @dataclass(slots=True)
 class Day:
-    """The last day record applied in one partition; shared by all accounts of the partition."""
+    """The last day record applied in one partition; shared by all accounts of the partition. `rounds`: of the records so far those that
+    some account may not have come to yet, oldest first."""
 
     partition: int
     as_of: datetime | None = None
     is_changed: bool = False
+    rounds: list[Round] = field(default_factory=list)
+    opened: list[Round] = field(default_factory=list)  # of them, those that are not written yet
 
 
 @dataclass(slots=True)
@@ -271,11 +288,19 @@ class Account:
     frozen: bool = False
     ladder: dict[datetime, int] = field(default_factory=dict)  # expires_at → points left and not held
     pending: dict[datetime, int] = field(default_factory=dict)  # available_at → points left and not held
+    lives_until: datetime | None = (
+        None  # where expiry slides: how long everything lasts after the latest purchase that earned
+    )
+    said_at: datetime | None = None  # the latest time of a cause that moved the account: what `pending` is said as of
+    halted: bool = (
+        False  # a proof found the account's books broken: it earns, and spends nothing; never written back from here
+    )
     referral: Referral | None = None  # who brought the member, until that has been paid
 
     # Loaded only where a record needs them.
     lots: dict[int, Lot] = field(default_factory=dict)
     knows_all_lots: bool = False
+    is_swept: bool = False  # of all that its partition's day records have passed
     orders: dict[str, Order] = field(default_factory=dict)
     awards: dict[UUID, Award] = field(default_factory=dict)
     payments: dict[str, list[Payment]] = field(default_factory=dict)  # by order, the last spent first
@@ -285,6 +310,9 @@ class Account:
     bonuses: dict[UUID, Bonus] = field(default_factory=dict)
     sign_ins: SignIns | None = None
     reviews: dict[date, int] = field(default_factory=dict)
+    earned_in: dict[tuple[str, str, date], int] = field(
+        default_factory=dict
+    )  # (rule, per, since) of a capped rule → points
 
     # Written since the account was opened.
     entries: list[Entry] = field(default_factory=list)
@@ -313,5 +341,5 @@ def is_over(lot: Lot, account: Account) -> bool:
 
 
 def has_been_expired(lot: Lot, day: Day) -> bool:
-    """Whether a day record has passed the lot's expiry since the lot was made."""
+    """Whether a day record has passed the lot's expiry since the lot was made. True of accounts that have been swept."""
     return day.as_of is not None and lot.expires_at <= day.as_of and lot.born_after != day.as_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from points_svc.domain import calendar, ledger, streaks
+from points_svc.domain import caps, ledger, streaks
 from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, SignIns, Why
 from points_svc.domain.rules import Rules
 
@@ -13,8 +13,10 @@ AT_ONCE = timedelta(0)
 
 
 def new_lot(account: Account, kind: str, dated: Dated, rules: Rules, *, pending: timedelta = AT_ONCE) -> Lot:
-    """An empty lot that dates from its activity (domain.md 3.4)."""
-    until = calendar.expires_at(dated.day, rules.expiry_months, rules.zone)
+    """An empty lot that dates from its activity (domain.md 3.4); where expiry slides, it lasts no shorter than what lives already."""
+    until = rules.expiry.expires_at(dated.day)
+    if rules.expiry.slides and account.lives_until is not None:
+        until = max(until, account.lives_until)
     return lot_until(account, kind, dated, until, pending=pending)
 
 
@@ -22,7 +24,7 @@ def lot_until(account: Account, kind: str, dated: Dated, expires_at: datetime, *
     """An empty lot with a given expiry. If a day record has passed that already, it waits for the next one (domain.md 3.3.5)."""
     as_of, at = account.day.as_of, dated.at
     born_after = as_of if as_of is not None and expires_at <= as_of else None
-    lot = Lot(dated.number, kind, 0, 0, 0, at, at + pending if pending else at, expires_at, born_after, True)
+    lot = Lot(dated.number, kind, 0, 0, 0, at, at + pending if pending else at, expires_at, born_after, None, True)
     account.lots[dated.number] = lot
     return lot
 
@@ -81,6 +83,8 @@ def rate_joined(account: Account, activity_id: str, dated: Dated, rules: Rules) 
 
 
 def _earn(account: Account, dated: Dated, points: int, why: Why, rules: Rules) -> None:
+    granted, bounds = caps.bounded(account, why["rule"], rules.caps(why["rule"]), points, dated.day)
+    points, why = granted, why | bounds
     if points:
         ledger.put(account, new_lot(account, why["rule"], dated, rules), points, EARNED, why)
     else:

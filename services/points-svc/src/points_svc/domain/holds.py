@@ -105,6 +105,8 @@ def _not_open(hold: Hold, now: datetime) -> Refused | None:
 
 
 def _not_capturable(account: Account, hold: Hold, wanted: int, order_id: str | None) -> Refused | None:
+    if account.halted:
+        return Refused("account_frozen", {"state": hold.state, "points": hold.points})
     if account.frozen:
         return Refused("member_frozen", {"state": hold.state, "points": hold.points})
     if wanted > hold.points:

@@ -12,6 +12,7 @@ from points_svc.domain.account import (
     DEBT,
     EXPIRED,
     EXPIRY,
+    EXTENDED,
     GIVEN_BACK,
     HELD,
     ISSUANCE,
@@ -35,16 +36,18 @@ POINTS_MAX = 10**15  # of one balance (reliability.md 3.1)
 
 
 def open_page(account: Account, cause: str, at: datetime) -> None:
-    """From here on entries cite this cause. The clock has been moved before; what it has reached is pending no more."""
+    """From here on entries cite this cause."""
     account.cause, account.at, account.page_from = cause, at, len(account.entries)
-    if account.pending:
-        account.pending = {when: points for when, points in account.pending.items() if _is_pending(account, when)}
 
 
 def close_page(account: Account) -> None:
     """What the cause moved becomes one statement, with the balance as it stands now; a cause that moved nothing says nothing."""
     if len(account.entries) == account.page_from:
         return
+    if account.pending:
+        account.pending = {when: points for when, points in account.pending.items() if _is_pending(account, when)}
+    if account.said_at is None or account.at > account.said_at:
+        account.said_at = account.at
     account.said += 1
     account.statements.append(
         Statement(
@@ -128,20 +131,23 @@ def _settle(account: Account, lot: Lot, amount: int, why: Why, order_id: str | N
 def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *, order_id: str | None = None) -> None:
     """Points are taken back (domain.md 3.3.2): from what is left of their own lot, then from what expired of it unspent (which is given
     back first, so that the balance does not move), then from the lots that expire soonest; what is missing becomes debt. Other lots
-    that are over by the clock are left alone, swept or not: whether a day has been closed makes no difference."""
+    that are over by the clock are left alone, swept or not: whether a day has been closed makes no difference. Points that were given a
+    longer life in another lot are their own lot's all the same."""
     if not account.knows_all_lots:
         raise ValueError(f"points are taken back from {account.member_id} whose lots have not been read")
     consumed: list[tuple[int, int]] = []
     missing = amount
-    if own is not None:
-        missing -= _consume(account, own, missing, consumed)
-        revived = min(missing, own.expired)
+    family = _family(account, own)
+    for lot in family:
+        missing -= _consume(account, lot, missing, consumed)
+    for lot in family:
+        revived = min(missing, lot.expired)
         if revived:
-            own.expired -= revived
-            write(account, GIVEN_BACK, revived, why, debit=EXPIRED, credit=AVAILABLE, order_id=order_id, lot=own.lot)
+            lot.expired -= revived
+            write(account, GIVEN_BACK, revived, why, debit=EXPIRED, credit=AVAILABLE, order_id=order_id, lot=lot.lot)
             account.posted += revived
-            _move(account, own, revived)
-            missing -= _consume(account, own, revived, consumed)
+            _move(account, lot, revived)
+            missing -= _consume(account, lot, revived, consumed)
     if missing:
         for lot in lots_in_turn(account):
             missing -= _consume(account, lot, missing, consumed)
@@ -155,6 +161,20 @@ def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *,
     if missing:
         account.debt += missing
         write(account, kind, missing, why, debit=DEBT, credit=ISSUANCE, order_id=order_id)
+
+
+def withdraw(account: Account, lots: list[Lot], amount: int, kind: str, why: Why, *, credit: str) -> None:
+    """Points of these lots, in this order, go to another account of the books; the caller has seen that they suffice."""
+    consumed: list[tuple[int, int]] = []
+    missing = amount
+    for lot in lots:
+        missing -= _consume(account, lot, missing, consumed)
+        if not missing:
+            break
+    if missing:
+        raise ValueError(f"{missing} points are missing of {amount}")
+    account.posted -= amount
+    write(account, kind, amount, why, debit=AVAILABLE, credit=credit, consumed=tuple(consumed))
 
 
 def reserve(
@@ -207,6 +227,30 @@ def send(account: Account, lots: list[Lot], amount: int, kind: str, why: Why) ->
     return places
 
 
+def extend(account: Account, lot: Lot, longer: Lot, why: Why) -> None:
+    """What is left of a lot moves into one that lasts longer: two entries by way of clearing, so that either lot keeps its expiry and what
+    was said before can be said again."""
+    amount = lot.remaining
+    consumed: list[tuple[int, int]] = []
+    _consume(account, lot, amount, consumed)
+    write(account, EXTENDED, amount, why, debit=AVAILABLE, credit=CLEARING, consumed=tuple(consumed))
+    write(account, EXTENDED, amount, why, debit=CLEARING, credit=AVAILABLE, lot=longer.lot)
+    longer.granted += amount
+    _move(account, longer, amount)
+
+
+def where_points_live(account: Account, number: int) -> Lot | None:
+    """The lot of an activity, or the one that lasts longest of those that its points have moved on to; None: there is none yet."""
+    return max(_family(account, account.lots.get(number)), key=lambda lot: lot.expires_at, default=None)
+
+
+def _family(account: Account, own: Lot | None) -> list[Lot]:
+    """A lot, and those that its points have moved on to."""
+    if own is None:
+        return []
+    return [own, *sorted((lot for lot in account.lots.values() if lot.extends == own.lot), key=lambda lot: lot.lot)]
+
+
 def lots_in_turn(account: Account) -> list[Lot]:
     """Lots that hold anything and are not over by the clock, the soonest to expire first."""
     lots = [lot for lot in account.lots.values() if lot.remaining and not is_over(lot, account)]
@@ -243,8 +287,9 @@ def _move(account: Account, lot: Lot, amount: int) -> None:
 
 
 def _is_pending(account: Account, available_at: datetime) -> bool:
-    clock = account.clock
-    return clock is None or available_at > clock
+    """By the latest time among the causes that moved the account so far, which the entries hold; not by the clock, which they do not: so
+    that a second reading of the ledger says the same."""
+    return available_at > account.at and (account.said_at is None or available_at > account.said_at)
 
 
 def _add(ladder: dict[datetime, int], at: datetime, amount: int) -> None:

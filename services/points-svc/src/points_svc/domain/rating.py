@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from points_svc.domain import earning, ledger
+from points_svc.domain import earning, ledger, sliding, stacking
 from points_svc.domain.account import EARNED, Account, Dated, NoEffect, Order, Part, Why
 from points_svc.domain.rules import MILLIONTHS, Rate, Rules, decimal_of
 
@@ -27,6 +27,8 @@ class Purchase(Protocol):
 
     @property
     def order_id(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
     @property
     def lines(self) -> Iterable[Line]: ...
     @property
@@ -52,6 +54,8 @@ def rate_purchase(account: Account, purchase: Purchase, dated: Dated, rules: Rul
     account.orders[order.order_id] = order
     points = points_of(order, rules)
     why = why_of(order, rules, points)
+    if rules.extra:
+        why["extra"] = _extra_of(purchase, rules)
     if not points:
         account.no_effects.append(NoEffect(account.cause, dated.at, why))
         return
@@ -59,22 +63,49 @@ def rate_purchase(account: Account, purchase: Purchase, dated: Dated, rules: Rul
     account.earned_net += points
     lot = earning.new_lot(account, "purchase", dated, rules, pending=rules.pending)
     ledger.put(account, lot, points, EARNED, why, order_id=order.order_id)
+    if rules.expiry.slides:
+        sliding.prolong(account, dated, rules)
 
 
 def parts_of(purchase: Purchase, rules: Rules) -> list[Part]:
     """The order's lines by rate. Those at the plain rate come first and are not named, because most orders have no others."""
     plain = Part(rules.plain.millionths, purchase.amount_minor)
-    if not rules.special:
+    if not rules.special and not rules.extra:
         return [plain]
     others: dict[Rate, tuple[int, list[str]]] = {}
     for line in purchase.lines:
         rate = rules.special.get(line.category)
+        if rules.extra and not (rate is not None and rate.excluded):
+            own = rules.plain if rate is None else rate
+            added = sum(extra.millionths for extra in stacking.applied(rules.extra, line.category, purchase.channel))
+            rate = Rate(own.millionths + added) if added else rate
         if rate is not None:
             left, ids = others.get(rate, (0, []))
             ids.append(line.line_id)
             others[rate] = (left + line.amount_minor, ids)
             plain.left -= line.amount_minor
     return [plain, *(Part(rate.millionths, left, rate.excluded, tuple(ids)) for rate, (left, ids) in others.items())]
+
+
+def _extra_of(purchase: Purchase, rules: Rules) -> list[dict[str, object]]:
+    """Which rules added what, to which lines."""
+    lines: dict[str, list[str]] = {}
+    for line in purchase.lines:
+        rate = rules.special.get(line.category)
+        if rate is None or not rate.excluded:
+            for extra in stacking.applied(rules.extra, line.category, purchase.channel):
+                lines.setdefault(extra.id, []).append(line.line_id)
+    return [
+        {
+            "rule": e.id,
+            "rate": decimal_of(e.millionths),
+            "priority": e.priority,
+            "stack_group": e.group,
+            "lines": lines[e.id],
+        }
+        for e in rules.extra
+        if e.id in lines
+    ]
 
 
 def points_of(order: Order, rules: Rules) -> int:

@@ -34,6 +34,7 @@ class Books:
     held: int = 0
     debt: int = 0
     earned_net: int = 0
+    said_at: datetime | None = None
     remaining: dict[int, int] = field(default_factory=dict)
     expired: dict[int, int] = field(default_factory=dict)
 
@@ -48,6 +49,14 @@ def statements(entries: Iterable[Entry], lots: Mapping[int, Lot]) -> tuple[list[
             _follow(books, entry)
         said.append(_statement(len(said) + 1, cause, page, books, lots))
     return said, books
+
+
+def figures(entries: Iterable[Entry]) -> Books:
+    """What the entries alone give, without what was said on the way."""
+    books = Books()
+    for entry in entries:
+        _follow(books, entry)
+    return books
 
 
 def _follow(books: Books, entry: Entry) -> None:
@@ -70,12 +79,13 @@ def _follow(books: Books, entry: Entry) -> None:
 
 def _statement(number: int, cause: str, page: list[Entry], books: Books, lots: Mapping[int, Lot]) -> Statement:
     at = page[0].at
+    books.said_at = at if books.said_at is None else max(at, books.said_at)
     ladder: dict[datetime, int] = {}
     pending: dict[datetime, int] = {}
     for lot, left in books.remaining.items():
         if left:
             ladder[lots[lot].expires_at] = ladder.get(lots[lot].expires_at, 0) + left
-            if lots[lot].available_at > max(at, lots[lot].earned_at):
+            if lots[lot].available_at > max(books.said_at, lots[lot].earned_at):
                 pending[lots[lot].available_at] = pending.get(lots[lot].available_at, 0) + left
     return Statement(
         number=number,

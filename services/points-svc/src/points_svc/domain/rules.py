@@ -11,6 +11,9 @@ from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from points_svc.domain import policies, stacking
+from points_svc.domain.policies import Policy
+
 MILLIONTHS = 10**6  # the contract allows six decimals in a rate
 
 
@@ -24,11 +27,24 @@ class PurchaseRules(Protocol):
     @property
     def not_qualifying(self) -> Sequence[str]: ...
     @property
+    def extra(self) -> Sequence[stacking.EarningRule]: ...
+    @property
     def max_points_per_order(self) -> int | None: ...
     @property
     def pending_days(self) -> int: ...
     @property
     def refund_window_days(self) -> int: ...
+
+
+class CapRule(Protocol):
+    """At most so many points by one rule per local period; beyond it is clipped or rejected."""
+
+    @property
+    def points(self) -> int: ...
+    @property
+    def per(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
 
 
 class SignInRules(Protocol):
@@ -40,6 +56,8 @@ class SignInRules(Protocol):
     def streak_days(self) -> int: ...
     @property
     def streak_points(self) -> int: ...
+    @property
+    def caps(self) -> Sequence[CapRule]: ...
 
 
 class ReviewRules(Protocol):
@@ -51,6 +69,8 @@ class ReviewRules(Protocol):
     def photo_points(self) -> int: ...
     @property
     def max_per_day(self) -> int: ...
+    @property
+    def caps(self) -> Sequence[CapRule]: ...
 
 
 class JoinRules(Protocol):
@@ -58,6 +78,8 @@ class JoinRules(Protocol):
 
     @property
     def points(self) -> int: ...
+    @property
+    def caps(self) -> Sequence[CapRule]: ...
 
 
 class ReferralRules(Protocol):
@@ -86,7 +108,17 @@ class ExpiryRules(Protocol):
     """What the programme says about expiry (domain.md 3.4)."""
 
     @property
+    def policy(self) -> str: ...
+    @property
     def months(self) -> int: ...
+    @property
+    def ends(self) -> str: ...
+    @property
+    def dates(self) -> Sequence[str]: ...
+    @property
+    def reminder_days(self) -> Sequence[int]: ...
+    @property
+    def extension_days_max(self) -> int: ...
 
 
 class SpendingRules(Protocol):
@@ -94,6 +126,24 @@ class SpendingRules(Protocol):
 
     @property
     def hold_seconds(self) -> int: ...
+
+
+class AdjustingRules(Protocol):
+    """What the programme says about corrections by hand (domain.md 3.5)."""
+
+    @property
+    def alone_max(self) -> int: ...
+
+
+class CheckoutRules(Protocol):
+    """What the programme says about points as money (domain.md 3.5)."""
+
+    @property
+    def points_per_major_unit(self) -> int: ...
+    @property
+    def max_share_percent(self) -> int: ...
+    @property
+    def min_points(self) -> int: ...
 
 
 class PointsPart(Protocol):
@@ -115,6 +165,12 @@ class PointsPart(Protocol):
     def expiry(self) -> ExpiryRules: ...
     @property
     def spending(self) -> SpendingRules: ...
+    @property
+    def cost_per_point(self) -> str: ...
+    @property
+    def adjusting(self) -> AdjustingRules: ...
+    @property
+    def checkout(self) -> CheckoutRules: ...
 
 
 class Step(Protocol):
@@ -138,6 +194,8 @@ class Programme(Protocol):
 
     @property
     def version(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
     @property
     def exponent(self) -> int: ...
     @property
@@ -165,6 +223,7 @@ class Rules:
     minor_units: int  # in one major unit: 10 ** exponent
     plain: Rate
     special: Mapping[str, Rate]
+    extra: tuple[stacking.Extra, ...]  # in order
     points_max_per_order: int | None
     pending: timedelta
     multipliers: Mapping[str, int]  # tier → millionths
@@ -175,8 +234,24 @@ class Rules:
     referral: ReferralRules
     refund_window: timedelta
     share: ShareRules
-    expiry_months: int
+    expiry: Policy
+    reminder_days: tuple[int, ...]  # ascending
+    extension_days_max: int
     hold_for: timedelta
+    currency: str
+    cost_per_point: int  # millionths of a major unit, what one point costs the shop
+    alone_max: int  # points corrected by hand by one person alone
+    checkout: CheckoutRules
+
+    def caps(self, rule: str) -> Sequence[CapRule]:
+        """What bounds a rule per period; nothing bounds orders but their own maximum, because they are rated again."""
+        of_rules = {"sign_in": self.sign_in.caps, "review": self.review.caps, "join": self.join.caps}
+        return of_rules.get(rule, ())
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether any rule is bounded per period."""
+        return bool(self.sign_in.caps or self.review.caps or self.join.caps)
 
     def multiplier(self, tier: str | None) -> int:
         """Millionths. A member without a standing, or with a tier this version does not know, is rated at the lowest tier."""
@@ -221,6 +296,7 @@ def rules_of(programme: Programme) -> Rules:
         minor_units=10**programme.exponent,
         plain=Rate(millionths(purchase.rate)),
         special=special,
+        extra=stacking.in_order([extra_of(rule) for rule in purchase.extra]),
         points_max_per_order=purchase.max_points_per_order,
         pending=timedelta(days=purchase.pending_days),
         multipliers={tier.id: millionths(tier.multiplier) for tier in programme.tiers.ladder},
@@ -231,9 +307,26 @@ def rules_of(programme: Programme) -> Rules:
         referral=points.referral,
         refund_window=timedelta(days=purchase.refund_window_days),
         share=points.share,
-        expiry_months=points.expiry.months,
+        expiry=policy_of(points.expiry, ZoneInfo(programme.zone)),
+        reminder_days=tuple(sorted(set(points.expiry.reminder_days))),
+        extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
+        currency=programme.currency,
+        cost_per_point=millionths(points.cost_per_point),
+        alone_max=points.adjusting.alone_max,
+        checkout=points.checkout,
     )
+
+
+def extra_of(rule: stacking.EarningRule) -> stacking.Extra:
+    """One earning rule, ready for use."""
+    categories, channels = frozenset(rule.categories), frozenset(rule.channels)
+    return stacking.Extra(rule.id, millionths(rule.rate), categories, channels, rule.priority, rule.stack_group)
+
+
+def policy_of(rule: ExpiryRules, zone: ZoneInfo) -> Policy:
+    """The rule about expiry, ready for use."""
+    return Policy(rule.policy, rule.months, rule.ends, policies.days_of(rule.dates), zone)
 
 
 def problems_of(programme: Programme) -> list[str]:
@@ -254,4 +347,6 @@ def problems_of(programme: Programme) -> list[str]:
         for category in purchase.not_qualifying
         if category in purchase.category_rates
     ]
+    found += stacking.problems(purchase.extra)
+    found += policies.problems(programme.points.expiry.policy, programme.points.expiry.dates)
     return found

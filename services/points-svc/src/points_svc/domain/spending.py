@@ -12,8 +12,9 @@ from points_svc.domain.account import Account, Lot
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A rule said no. `kind` is a closed set: member_not_active, member_frozen, in_debt, insufficient_points; of holds also hold_captured,
-    hold_voided, hold_expired, capture_exceeds_hold, order_differs; of transfers receiver_frozen. `figures`: what the rule looked at."""
+    """A rule said no. `kind` is a closed set: member_not_active, member_frozen, account_frozen, in_debt, insufficient_points; of holds
+    also hold_captured, hold_voided, hold_expired, capture_exceeds_hold, order_differs; of transfers receiver_frozen;
+    no_programme. `figures`: what the rule looked at."""
 
     kind: str
     figures: Mapping[str, object] = field(default_factory=dict)
@@ -60,6 +61,8 @@ def refusal(account: Account, points: int, now: datetime) -> Refused | None:
 
 
 def _barred(account: Account) -> str | None:
+    if account.halted:
+        return "account_frozen"
     if not account.active:
         return "member_not_active"
     return "member_frozen" if account.frozen else None

@@ -41,9 +41,9 @@ def _rate_again(account: Account, order: Order, why: Why, rules: Rules) -> None:
         return
     account.earned_net += change
     why = rating.why_of(order, rules, order.net) | why | {"tier_before": tier_before, "points_before": before}
-    lot = account.lots.get(order.seq)
+    lot = ledger.where_points_live(account, order.seq)
     if change < 0:
-        ledger.take(account, lot, -change, RATED_AGAIN, why, order_id=order.order_id)
+        ledger.take(account, account.lots.get(order.seq), -change, RATED_AGAIN, why, order_id=order.order_id)
         return
     if lot is None:
         lot = earning.new_lot(account, "purchase", order.dated, rules, pending=rules.pending)

@@ -12,6 +12,7 @@ from points_svc import events
 from points_svc.domain import awards, ledger
 from points_svc.domain.account import AWARD_LOTS_FROM, Account
 from points_svc.domain.rules import in_force
+from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 
 POINTS = "points"
@@ -25,6 +26,7 @@ async def credit_awards(batch: Sequence[Heard], store: PointsStore) -> None:
     days = await store.days({heard.partition for heard in told})
     accounts = await store.lock({UUID(bytes=h.key): h.partition for h in told if h.key is not None}, days)
     by_key = {account.member_id.bytes: account for account in accounts.values()}
+    await sweep_first(accounts.values(), store)
     versions = await _versions(told, store)
     rules = await store.rules(set(versions.values()))
     await _read_awards_to_take_back(told, by_key, store)

@@ -8,6 +8,7 @@ from datetime import datetime
 from points_svc import events
 from points_svc.domain import holds, ledger
 from points_svc.domain.account import Account
+from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 
 HOLDS_PER_TRANSACTION = 1_000
@@ -16,6 +17,7 @@ HOLDS_PER_TRANSACTION = 1_000
 async def expire_holds(now: datetime, store: PointsStore, limit: int = HOLDS_PER_TRANSACTION) -> int:
     """The members of the `limit` holds that have been over for longest; how many holds ended. 0: none is due."""
     accounts = await store.lock_due_holds(now, limit)
+    await sweep_first(accounts, store)
     await store.read_due_holds(accounts, now)
     ended = sum(expire_due(account, now) for account in accounts)
     if ended:

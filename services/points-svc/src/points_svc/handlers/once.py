@@ -21,6 +21,7 @@ REFUSED = 409
 TITLES = {
     "member_not_active": "The member has not registered yet and cannot spend",
     "member_frozen": "The account is frozen",
+    "account_frozen": "The account's books are being looked at; nothing leaves it until that is done",
     "in_debt": "Points are owed; the next ones that come repay them",
     "insufficient_points": "There are not enough points to spend",
     "hold_captured": "The hold has been captured",
@@ -29,6 +30,28 @@ TITLES = {
     "capture_exceeds_hold": "More is to be captured than is held",
     "receiver_frozen": "The receiver's account is frozen",
     "order_differs": "The hold was made for another order",
+    "lot_not_live": "Some of these lots hold nothing, have expired or never were",
+    "nothing_to_extend": "No lot would last longer than it does",
+    "extension_too_long": "The programme allows no extension by so much",
+    "no_programme": "No programme is in force that would say by which rules",
+    "checkout_share_exceeded": "Points may pay only their share of this order",
+    "checkout_below_minimum": "So few points cannot be used at a checkout",
+    "reward_not_valid": "The reward cannot be had now",
+    "member_limit": "The member has had as many of this reward as one may have",
+    "period_limit": "The member has had as many of this reward as one may have in a period",
+    "sold_out": "None is left of this reward",
+    "stock_below_taken": "More of this reward have been taken than there are to be",
+    "redemption_fulfilled": "The redemption has been fulfilled",
+    "redemption_cancelled": "The redemption has been cancelled",
+    "outcome_required": "A draw is fulfilled by its outcome",
+    "no_draw": "Only a draw has an outcome",
+    "balance_full": "No account may hold so many points",
+    "not_proposed": "It has been decided already",
+    "not_posted": "It has not been posted",
+    "same_actor": "A second person must decide this",
+    "in_batch": "It is part of a batch and is decided with it",
+    "batch_refused": "Some members of the batch cannot be corrected so; nothing was done",
+    "batch_reversed": "The batch has been reversed",
 }
 
 
@@ -108,4 +131,10 @@ def said(status: int, document: dict[str, Any], link: str, *, replayed: bool = F
 def refused(refused: Refused, account: Account, link: str) -> Answer:
     """A refusal as a problem document. `entry`: the last one of the account when it was decided."""
     problem = {"type": refused.kind, "title": TITLES[refused.kind], "status": REFUSED, "entry": account.seq}
+    return said(REFUSED, problem | dict(refused.figures), link)
+
+
+def refused_plainly(refused: Refused, link: str) -> Answer:
+    """A refusal that concerns no account, or more than one."""
+    problem = {"type": refused.kind, "title": TITLES[refused.kind], "status": REFUSED}
     return said(REFUSED, problem | dict(refused.figures), link)

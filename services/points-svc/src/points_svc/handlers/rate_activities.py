@@ -21,13 +21,18 @@ from laurel_contracts.decisions import DayClosed, MemberFrozen, MemberRegistered
 from laurel_contracts.envelope import Event
 from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
-from points_svc.domain import calendar, earning, expiry, ledger, rating, referrals, refunds, spending, standings
+from points_svc.domain import calendar, caps, earning, expiry, ledger, rating, referrals, refunds, spending, standings
 from points_svc.domain.account import Account, Dated, Day
 from points_svc.domain.rules import Rules
 from points_svc.handlers.reward_others import Crossings, reward_others
+from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 
 RulesByVersion = Mapping[int, Rules]
+
+EXPIRED_AT_ONCE = (
+    1_000  # accounts swept in the transaction that closes the day; the others are swept in chunks right after it
+)
 
 
 async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
@@ -37,12 +42,19 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
     by_key = {account.member_id.bytes: account for account in accounts.values()}
     needs = _needs_of(batch, by_key)
     rules = await store.rules(needs.versions)
+    if any(rules[version].expiry.slides for version in needs.versions):
+        await store.read_live_lots(
+            [by_key[heard.key] for heard in batch if type(heard.event.data) is PurchaseRecorded and heard.key]
+        )
     await store.read_orders(list(needs.orders.values()))
     if needs.referred:
         await store.read_orders_after([(account, 0) for account in needs.referred.values()])
     rules = await store.rules({order.version for account in by_key.values() for order in account.orders.values()})
     await store.read_sign_ins(list(needs.sign_ins.values()))
     await store.read_reviews(list(needs.reviews.values()))
+    if any(rules[version].is_capped for version in needs.versions):
+        await store.read_earned_in(_capped(batch, by_key, rules))
+    await sweep_first(accounts.values(), store)
     crossings = Crossings()
     for heard in batch:
         if heard.key is None:
@@ -60,7 +72,8 @@ async def rate_activities(batch: Sequence[Heard], store: PointsStore) -> None:
 
 
 async def _open(batch: Sequence[Heard], store: PointsStore, days: Mapping[int, Day]) -> dict[UUID, Account]:
-    """Lock whoever is spoken of, and whoever something expires of when a day closes in this batch."""
+    """Lock whoever is spoken of, and the first of those of whom something expires when a day closes in this batch; the others are swept
+    afterwards (sweep_lots)."""
     spoken_of = {heard.key: heard.partition for heard in batch}
     partition_of = {UUID(bytes=key): partition for key, partition in spoken_of.items() if key}
     closes: dict[int, datetime] = {}
@@ -68,13 +81,14 @@ async def _open(batch: Sequence[Heard], store: PointsStore, days: Mapping[int, D
         if heard.key is None and type(heard.event.data) is DayClosed:
             as_of = heard.event.data.as_of
             closes[heard.partition] = max(as_of, closes.get(heard.partition, as_of))
-    due: set[UUID] = set()
     for partition, as_of in closes.items():
-        found = await store.due(partition, as_of)
-        due.update(found)
+        found = await store.due(partition, as_of, EXPIRED_AT_ONCE // len(closes))
+        found += await store.referrals_due(partition, as_of)
         partition_of.update(dict.fromkeys(found, partition))
     accounts = await store.lock(partition_of, days)
-    await store.read_live_lots([accounts[member_id] for member_id in sorted(due)])
+    if closes:
+        closing = [a for a in accounts.values() if a.day.partition in closes and a.ladder]
+        await store.read_live_lots([a for a in closing if min(a.ladder) <= closes[a.day.partition]])
     return accounts
 
 
@@ -121,6 +135,24 @@ def _needs_of(batch: Sequence[Heard], by_key: Mapping[bytes, Account]) -> Needs:
     return needs
 
 
+def _capped(
+    batch: Sequence[Heard], by_key: Mapping[bytes, Account], rules: RulesByVersion
+) -> list[tuple[Account, caps.Period]]:
+    """The periods that bound what these records earn."""
+    found: set[tuple[bytes, caps.Period]] = set()
+    for heard in batch:
+        event, rule = heard.event, CAPPED.get(type(heard.event.data))
+        if (
+            rule is not None
+            and heard.key is not None
+            and event.programmeversion is not None
+            and event.localday is not None
+        ):
+            bounds = rules[event.programmeversion].caps(rule)
+            found.update((heard.key, caps.period_of(rule, cap.per, event.localday)) for cap in bounds)
+    return [(by_key[key], period) for key, period in sorted(found)]
+
+
 def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersion) -> None:
     """One activity: the standing of its number, then the clock, then what it is worth."""
     if not account.activity:
@@ -150,19 +182,23 @@ def _step(account: Account, event: Event[Any], number: int, rules: RulesByVersio
     standings.reach(account, number + 1)  # so that the row does not tell when a fact became known
 
 
+def rate_one(account: Account, event: Event[Any], rules: RulesByVersion) -> None:
+    """The next activity of an account, rated as if it had come: for a dry run on a copy that nobody saves."""
+    _step(account, event, account.activity + 1, rules)
+
+
 def _close_day(event: Event[Any], day: Day, accounts: Sequence[Account] | Any, rules: RulesByVersion) -> None:
-    """Whatever has expired by the record's instant, of every member of the partition."""
+    """The partition's day moves on; whatever has expired by then goes, of those members who are at hand."""
     as_of = event.data.as_of
     if not expiry.advance(day, as_of):
         return
     if event.programmeversion is None:
         raise ValueError("the door has stamped this day record with no programme version")
-    cause = f"day {calendar.local_day(as_of, rules[event.programmeversion].zone)}"
+    local_day = calendar.local_day(as_of, rules[event.programmeversion].zone)
+    expiry.open_round(day, local_day, event.programmeversion)
     for account in accounts:
-        if account.day is day and expiry.is_due(account, as_of):
-            ledger.open_page(account, cause, as_of)
-            expiry.expire_due(account, as_of, {"rule": "expiry", "version": event.programmeversion, "as_of": as_of})
-            ledger.close_page(account)
+        if account.day is day:
+            expiry.sweep(account, day.rounds[-1:])
         if account.day is day and account.referral is not None and referrals.is_due(account):
             referrals.pay(account, rules)
 
@@ -193,6 +229,7 @@ def _joined(account: Account, data: ActivityJoined, dated: Dated, _versions: Rul
 
 
 STAMPED = frozenset({DayClosed, ProductShared})  # not rated, but their version says something
+CAPPED: dict[type, str] = {MemberSignedIn: "sign_in", ReviewPosted: "review", ActivityJoined: "join"}
 RATED: dict[type, Callable[[Account, Any, Dated, RulesByVersion, Rules], None]] = {
     PurchaseRecorded: _purchase,
     PurchaseRefunded: _refund,

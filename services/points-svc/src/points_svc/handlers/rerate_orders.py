@@ -11,6 +11,7 @@ from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
 from points_svc.domain import ledger, standings
 from points_svc.domain.account import Account, Why
+from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 
 
@@ -26,6 +27,7 @@ async def rerate_orders(batch: Sequence[Heard], store: PointsStore) -> None:
     days = await store.days({heard.partition for heard in facts})
     accounts = await store.lock({UUID(bytes=h.key): h.partition for h in facts if h.key is not None}, days)
     by_key = {account.member_id.bytes: account for account in accounts.values()}
+    await sweep_first(accounts.values(), store)
     await store.read_orders_after(_rated_before(facts, by_key))
     rules = await store.rules({order.version for a in by_key.values() for order in a.orders.values()})
     for heard in facts:

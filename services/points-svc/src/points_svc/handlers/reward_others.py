@@ -82,9 +82,7 @@ async def _follow_shares(crossings: Crossings, store: PointsStore) -> None:
         if first is not None and share.sharer_id is not None:
             share.order_id = first.order_id
             followed.append(share)
-            data = BonusDue(
-                bonus_id=_of_share(share_id), kind="share", by_member_id=first.member_id, share_id=share_id
-            )
+            data = BonusDue(bonus_id=_of_share(share_id), kind="share", by_member_id=first.member_id, share_id=share_id)
             _due(store, share.sharer_id, data, first)
             if first.refunded_at is not None:
                 _undone(store, share, first.refunded_at)

@@ -23,6 +23,9 @@ async def say_again(after: UUID | None, only: UUID | None, store: PointsStore) -
         sent = await store.between.open_of(account.member_id)
         store.say(events.handed_over(account.member_id, lots, one, store.partition_of(one.receiver_id)) for one in sent)
         said += len(statements) + len(sent)
+    reminders = await store.reminders_of(accounts)
+    store.say(events.expiring(reminder) for reminder in reminders)
+    said += len(reminders)
     if only is None and len(accounts) == MEMBERS_PER_TRANSACTION:
         return said, accounts[-1].member_id
     if only is None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from points_svc.domain import spending
-from points_svc.domain.account import AVAILABLE, DEBT, HELD, Entry, Lot, Order
+from points_svc.domain.account import AVAILABLE, DEBT, HELD, Account, Entry, Lot, Order
 from points_svc.domain.rules import decimal_of
 from points_svc.handlers.hold_points import document
 from points_svc.store import PointsStore
 
+SOON_DAYS = 30  # as the first reminder before an expiry (domain.md 3.4)
 HOLDS_SHOWN_MAX = 100  # with a balance; all of them stand in the list of holds
 
 
@@ -37,19 +38,41 @@ async def show_balance(member_id: UUID, now: datetime, store: PointsStore) -> di
         "debt": account.debt,
         "earned_net": account.earned_net,
         "active": account.active,
+        "account_frozen": account.halted,
         "lots": [_lot(lot) for lot in lots],
         "holds": [document(member_id, hold, now) for hold in holds],
     }
 
 
-async def show_statement(member_id: UUID, before: int | None, limit: int, store: PointsStore) -> dict[str, Any] | None:
-    """A page of entries, newest first, each with its reason."""
+async def show_statement(
+    member_id: UUID, before: int | None, limit: int, now: datetime, store: PointsStore
+) -> dict[str, Any] | None:
+    """A page of entries, newest first, each with its reason; the lots they speak of as they stand now, and what expires soon."""
     account = await store.read_account(member_id)
     if account is None:
         return None
     entries = await store.entries_before(member_id, before if before is not None else account.seq + 1, limit)
     oldest = entries[-1].seq if entries else 1
-    return {"items": [_entry(entry) for entry in entries], "next": oldest if oldest > 1 else None}
+    spoken_of = {entry.lot for entry in entries if entry.lot is not None}
+    spoken_of |= {lot for entry in entries for lot, _ in entry.consumed}
+    await store.read_lots([(account, lot) for lot in spoken_of])
+    return {
+        "items": [entry_document(entry) for entry in entries],
+        "next": oldest if oldest > 1 else None,
+        "lots": [_lot(lot) for lot in sorted(account.lots.values(), key=lambda lot: lot.turn)],
+        "expiring": _expiring(account, now),
+    }
+
+
+def _expiring(account: Account, now: datetime) -> dict[str, Any]:
+    """What expires soon if nobody spends it. Held points lie in no lot: they come back, or they are spent."""
+    until = now + timedelta(days=SOON_DAYS)
+    soon = [(at, points) for at, points in sorted(account.ladder.items()) if now < at <= until]
+    return {
+        "within_days": SOON_DAYS,
+        "points": sum(points for _, points in soon),
+        "at": [{"expires_at": at, "points": points} for at, points in soon],
+    }
 
 
 async def show_orders(member_id: UUID, after: int, limit: int, store: PointsStore) -> dict[str, Any]:
@@ -67,7 +90,7 @@ async def show_order(member_id: UUID, order_id: str, store: PointsStore) -> dict
     if order is None:
         return None
     entries = await store.entries_of_order(member_id, order_id)
-    return _order(order) | {"entries": [_entry(entry) for entry in entries]}
+    return _order(order) | {"entries": [entry_document(entry) for entry in entries]}
 
 
 def _lot(lot: Lot) -> dict[str, Any]:
@@ -79,10 +102,11 @@ def _lot(lot: Lot) -> dict[str, Any]:
         "earned_at": lot.earned_at,
         "available_at": lot.available_at,
         "expires_at": lot.expires_at,
+        "extends": lot.extends,
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def entry_document(entry: Entry) -> dict[str, Any]:
     """`points`: what the member gained. Owing more is a loss; repaying moves what he has to what he owed, holding only sets it apart."""
     mine = (AVAILABLE, HELD, DEBT)
     gained = (entry.credit in mine) - (entry.debit in mine)

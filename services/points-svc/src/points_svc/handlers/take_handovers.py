@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from laurel_contracts.handovers import PointsHandedBack, PointsHandedOver, BonusDue, BonusUndone
+from laurel_contracts.handovers import BonusDue, BonusUndone, PointsHandedBack, PointsHandedOver
 from laurel_kit.hearing import Heard
 from points_svc import events
-from points_svc.domain import handovers, ledger, bonuses
+from points_svc.domain import bonuses, handovers, ledger
 from points_svc.domain.account import Account, Why
 from points_svc.domain.between import UNDER_WAY
 from points_svc.domain.rules import Rules
+from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 from points_svc.store.handovers import Months
 
@@ -24,6 +25,7 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
         return
     days = await store.days({heard.partition for heard in told})
     accounts = await store.lock({UUID(bytes=h.key): h.partition for h in told if h.key is not None}, days)
+    await sweep_first(accounts.values(), store)
     over = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedOver)}
     back = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedBack)}
     arrived = set(await store.between.arrived(over))

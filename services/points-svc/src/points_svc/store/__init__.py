@@ -4,7 +4,7 @@ before anything else of them is read."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -15,11 +15,29 @@ from laurel_kit import negative_control
 from laurel_kit.partitions import partition_of
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
+from points_svc.domain.caps import Period
+from points_svc.domain.reminders import Reminder
 from points_svc.domain.rules import Activation, Rules, in_force
-from points_svc.store import accounts, answers, habits, handovers, holds, ledger, orders, programmes, proof, reports
+from points_svc.store import (
+    accounts,
+    answers,
+    habits,
+    handovers,
+    holds,
+    ledger,
+    orders,
+    programmes,
+    proof,
+    reminders,
+    reports,
+    sweeping,
+)
+from points_svc.store.adjustments import AdjustmentStore
 from points_svc.store.answers import Answered
 from points_svc.store.handovers import Between
 from points_svc.store.programmes import Loaded, Shelf
+from points_svc.store.reminders import Pass
+from points_svc.store.rewards import RewardStore
 from points_svc.store.shares import Shares
 
 __all__ = ["PointsStore", "Shelf"]
@@ -48,7 +66,7 @@ CountPoints = Callable[[Mapping[str, int]], None]
 OrderNames = Collection[tuple[Account, str]]
 
 
-class PointsStore:
+class PointsStore(AdjustmentStore, RewardStore):
     """The books, within one transaction."""
 
     def __init__(self, tx: Transaction, shelf: Shelf, count_points: CountPoints | None = None) -> None:
@@ -80,9 +98,23 @@ class PointsStore:
         """The last day record applied in each partition."""
         return await accounts.read_days(self.tx, partitions)
 
-    async def due(self, partition: int, as_of: datetime) -> list[UUID]:
-        """Members of whom something expires, or a referral may mature, by `as_of`."""
-        return await accounts.due(self.tx, partition, as_of)
+    async def due(self, partition: int, as_of: datetime, limit: int) -> list[UUID]:
+        """Members of whom something expires by `as_of`, `limit` at most."""
+        return await sweeping.due(self.tx, partition, as_of, limit)
+
+    async def lock_overdue(self, limit: int, share: int, shares: int) -> list[Account]:
+        """Accounts that a closed day has not come to, with what has expired of them, locked in ascending order."""
+        found = await sweeping.lock_overdue(self.tx, limit, share, shares)
+        await sweeping.read_due_lots(self.tx, found)
+        return found
+
+    async def forget_rounds(self) -> int:
+        """Drop closed days that have come to every account."""
+        return await sweeping.forget_rounds(self.tx)
+
+    async def referrals_due(self, partition: int, as_of: datetime) -> list[UUID]:
+        """Members whose referral may mature by `as_of`."""
+        return await accounts.referrals_due(self.tx, partition, as_of)
 
     async def lock(self, partition_of: Mapping[UUID, int], days: Mapping[int, Day]) -> dict[UUID, Account]:
         """Open and lock the accounts of these members, in ascending order."""
@@ -127,7 +159,6 @@ class PointsStore:
             (account.member_id, order.seq): (account, order.seq)
             for account in concerned
             for order in account.orders.values()
-            if order.seq not in account.lots
         }
         await ledger.read_lots(self.tx, list(own.values()))
 
@@ -152,6 +183,10 @@ class PointsStore:
         """Reviews counted on these days."""
         await habits.read_reviews(self.tx, wanted)
 
+    async def read_earned_in(self, wanted: Collection[tuple[Account, Period]]) -> None:
+        """What capped rules have given in these periods."""
+        await habits.read_earned_in(self.tx, wanted)
+
     async def hold_owner(self, hold_id: UUID) -> UUID | None:
         """Whose hold it is."""
         return await holds.owner(self.tx, hold_id)
@@ -159,6 +194,10 @@ class PointsStore:
     async def read_hold(self, account: Account, hold_id: UUID) -> None:
         """One hold, with what it takes to end it."""
         await holds.read_named(self.tx, account, hold_id)
+
+    async def points_on_order(self, member_id: UUID, order_id: str, now: datetime) -> int:
+        """Points of a member that pay for an order: spent on it, or held for it."""
+        return await holds.points_on_order(self.tx, member_id, order_id, now)
 
     async def lock_due_holds(self, now: datetime, limit: int) -> list[Account]:
         """Accounts of the holds that have been over for longest, locked in ascending order."""
@@ -187,6 +226,7 @@ class PointsStore:
             await orders.write_awards(self.tx, concerned)
             await habits.write(self.tx, concerned)
         await accounts.write_days(self.tx, days)
+        await sweeping.open_rounds(self.tx, days)
         if self._count_points is not None:
             moved: Counter[str] = Counter()
             for account in concerned:
@@ -205,6 +245,28 @@ class PointsStore:
     def move_mark(self, topic: str, partition: int, next_offset: int) -> None:
         """Everything about `topic`/`partition` below this offset has been said by who says marks."""
         self.tx.move_mark(topic, partition, next_offset)
+
+    # Reminders.
+
+    async def next_pass(self) -> Pass | None:
+        """A partition whose day has closed and whose members have not all been looked at."""
+        return await reminders.next_pass(self.tx)
+
+    async def expiring_soon(self, pass_: Pass, until: datetime, limit: int) -> list[Account]:
+        """The next members of whom something expires before `until`, not locked."""
+        return await reminders.expiring_soon(self.tx, pass_, until, limit)
+
+    async def add_reminders(self, found: Sequence[Reminder]) -> list[Reminder]:
+        """Keep what has not been said yet; that is what is to be said."""
+        return await reminders.add(self.tx, found)
+
+    async def note_pass(self, pass_: Pass, after: UUID | None) -> None:
+        """How far it has got; None: to the end."""
+        await reminders.note_pass(self.tx, pass_, after)
+
+    async def reminders_of(self, concerned: Collection[Account]) -> list[Reminder]:
+        """All that these members have been reminded of."""
+        return await reminders.of_members(self.tx, concerned)
 
     # One key, one answer.
 

@@ -13,7 +13,8 @@ import msgspec
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.domain.account import Account, Day
+from points_svc.domain import expiry
+from points_svc.domain.account import Account, Day, Round
 from points_svc.domain.between import Referral
 
 _ladder = msgspec.json.Decoder(dict[datetime, int])
@@ -26,7 +27,7 @@ _bytes = attrgetter("bytes")
 LOCK = text("""
 SELECT member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
        CAST(ahead AS text) AS ahead, reached, began_after, active, frozen, CAST(ladder AS text) AS ladder,
-       CAST(pending AS text) AS pending, CAST(referral AS text) AS referral
+       CAST(pending AS text) AS pending, lives_until, said_at, halted, CAST(referral AS text) AS referral
 FROM account WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE
 """)
 
@@ -51,12 +52,13 @@ UPDATE account a SET
   posted = n.posted, held = n.held, debt = n.debt, earned_net = n.earned_net, seq = n.seq, said = n.said,
   activity = n.activity, standing = n.standing, award = n.award, tier = n.tier, ordinal = n.ordinal,
   ahead = n.ahead, reached = n.reached, began_after = n.began_after, active = n.active, frozen = n.frozen,
-  ladder = n.ladder, pending = n.pending, next_expiry = n.next_expiry, referral = n.referral, referral_due = n.referral_due
+  ladder = n.ladder, pending = n.pending, next_expiry = n.next_expiry, lives_until = n.lives_until,
+  said_at = n.said_at, referral = n.referral, referral_due = n.referral_due
 FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS n(
   member_id uuid, posted bigint, held bigint, debt bigint, earned_net bigint, seq bigint, said bigint, activity bigint,
   standing bigint, award bigint, tier text, ordinal bigint, ahead jsonb, reached timestamptz, began_after timestamptz,
-  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz, referral jsonb,
-  referral_due timestamptz)
+  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz, lives_until timestamptz,
+  said_at timestamptz, referral jsonb, referral_due timestamptz)
 WHERE a.member_id = n.member_id
 """)
 
@@ -73,13 +75,20 @@ SELECT :member_id, partition FROM dead_letter WHERE topic = :topic AND key = :ke
 ON CONFLICT DO NOTHING
 """)
 
-# Members of a partition of whom something expires, or a purchase outlives its refund window, by an instant.
-DUE = text("""
-SELECT member_id FROM account WHERE partition = :partition AND next_expiry <= :as_of
-UNION SELECT member_id FROM account WHERE partition = :partition AND referral_due <= :as_of
+# Members of a partition of whom a purchase outlives its refund window by an instant.
+REFERRALS_DUE = text("""
+SELECT member_id FROM account WHERE partition = :partition AND referral_due <= :as_of
 """)
 
-DAYS = text("SELECT partition, as_of FROM partition_day WHERE partition = ANY(CAST(:partitions AS integer[]))")
+# The last day record of each partition, and the rounds that have not come to every account.
+DAYS = text("""
+SELECT d.partition, d.as_of, r.as_ofs, r.days, r.versions FROM partition_day d
+LEFT JOIN LATERAL (
+  SELECT array_agg(e.as_of ORDER BY e.as_of) AS as_ofs, array_agg(e.day ORDER BY e.as_of) AS days,
+         array_agg(e.version ORDER BY e.as_of) AS versions
+  FROM expiry_round e WHERE e.partition = d.partition) r ON true
+WHERE d.partition = ANY(CAST(:partitions AS integer[]))
+""")
 
 MOVE_DAYS = text("""
 INSERT INTO partition_day (partition, as_of)
@@ -155,6 +164,8 @@ async def read_days(tx: Transaction, partitions: Collection[int]) -> dict[int, D
     days = {partition: Day(partition) for partition in partitions}
     for row in await tx.run(DAYS, partitions=list(days)):
         days[row.partition].as_of = row.as_of
+        if row.as_ofs is not None:
+            days[row.partition].rounds = list(map(Round, row.as_ofs, row.days, row.versions))
     return days
 
 
@@ -165,9 +176,9 @@ async def write_days(tx: Transaction, days: Iterable[Day]) -> None:
         await tx.run(MOVE_DAYS, partitions=[day.partition for day in moved], as_of=[day.as_of for day in moved])
 
 
-async def due(tx: Transaction, partition: int, as_of: datetime) -> list[UUID]:
-    """Members of whom something expires by `as_of`."""
-    return [row[0] for row in await tx.run(DUE, partition=partition, as_of=as_of)]
+async def referrals_due(tx: Transaction, partition: int, as_of: datetime) -> list[UUID]:
+    """Members of whom a purchase outlives its refund window by `as_of`."""
+    return [row[0] for row in await tx.run(REFERRALS_DUE, partition=partition, as_of=as_of)]
 
 
 async def write(tx: Transaction, accounts: Collection[Account]) -> None:
@@ -193,7 +204,9 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
             "frozen": a.frozen,
             "ladder": a.ladder,
             "pending": a.pending,
-            "next_expiry": min(a.ladder, default=None),
+            "next_expiry": expiry.next_expiry(a),
+            "lives_until": a.lives_until,
+            "said_at": a.said_at,
             "referral": a.referral,
             "referral_due": None if a.referral is None else a.referral.due,
         }
@@ -205,11 +218,11 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
 def _account(row: Any, days: Mapping[int, Day]) -> Account:
     (
         member_id, partition, posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal, ahead,
-        reached, began_after, active, frozen, ladder, pending, referral,
+        reached, began_after, active, frozen, ladder, pending, lives_until, said_at, halted, referral,
     ) = row  # fmt: skip
     return Account(
         member_id, days[partition], posted, held, debt, earned_net, seq, said, activity, standing, award, tier, ordinal,
         [] if ahead == "[]" else _ahead.decode(ahead), reached, began_after, active, frozen,
         {} if ladder == "{}" else _ladder.decode(ladder), {} if pending == "{}" else _ladder.decode(pending),
-        None if referral is None else _referral.decode(referral),
+        lives_until, said_at, halted=halted, referral=None if referral is None else _referral.decode(referral),
     )  # fmt: skip

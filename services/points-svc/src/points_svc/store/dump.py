@@ -24,6 +24,7 @@ TABLES = {
     "award": "award_id",
     "sign_ins": "member_id",
     "review_day": "member_id, day",
+    "earned_in_period": "member_id, rule, per, since",
     "no_effect": "member_id, cause",
     "partition_day": "partition",
     "activation": "partition, version",

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, SignIns
+from points_svc.domain.caps import Period
 
 _runs = msgspec.json.Decoder(dict[date, int])
 _encode = msgspec.json.Encoder().encode
@@ -39,6 +40,21 @@ ON CONFLICT (member_id, day) DO UPDATE SET reviews = excluded.reviews
 """)
 
 
+# Points by capped rules so far, of these periods.
+EARNED_IN = text("""
+SELECT e.member_id, e.rule, e.per, e.since, e.points FROM earned_in_period e
+JOIN unnest(CAST(:ids AS uuid[]), CAST(:rules AS text[]), CAST(:pers AS text[]), CAST(:since AS date[]))
+  AS wanted(member_id, rule, per, since)
+  ON e.member_id = wanted.member_id AND e.rule = wanted.rule AND e.per = wanted.per AND e.since = wanted.since
+""")
+
+WRITE_EARNED_IN = text("""
+INSERT INTO earned_in_period (member_id, rule, per, since, points)
+SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rules AS text[]), CAST(:pers AS text[]), CAST(:since AS date[]), CAST(:points AS bigint[]))
+ON CONFLICT (member_id, rule, per, since) DO UPDATE SET points = excluded.points
+""")
+
+
 async def read_sign_ins(tx: Transaction, accounts: Collection[Account]) -> None:
     """The runs of these members."""
     by_id = {account.member_id: account for account in accounts}
@@ -54,6 +70,18 @@ async def read_reviews(tx: Transaction, wanted: Collection[tuple[Account, date]]
         ids, days = [account.member_id for account, _ in wanted], [day for _, day in wanted]
         for row in await tx.run(REVIEWS, ids=ids, days=days):
             by_id[row.member_id].reviews[row.day] = row.reviews
+
+
+async def read_earned_in(tx: Transaction, wanted: Collection[tuple[Account, Period]]) -> None:
+    """What capped rules have given in these periods."""
+    if wanted:
+        by_id = {account.member_id: account for account, _ in wanted}
+        ids, (rules, pers, since) = (
+            [a.member_id for a, _ in wanted],
+            map(list, zip(*(p for _, p in wanted), strict=True)),
+        )
+        for row in await tx.run(EARNED_IN, ids=ids, rules=rules, pers=pers, since=since):
+            by_id[row.member_id].earned_in[Period(row.rule, row.per, row.since)] = row.points
 
 
 async def write(tx: Transaction, accounts: Iterable[Account]) -> None:
@@ -76,3 +104,7 @@ async def write(tx: Transaction, accounts: Iterable[Account]) -> None:
     if reviewed:
         ids, days, counts = map(list, zip(*reviewed, strict=True))
         await tx.run(WRITE_REVIEWS, ids=ids, days=days, reviews=counts)
+    earned = [(a.member_id, *period, points) for a in accounts if a.earned_in for period, points in a.earned_in.items()]
+    if earned:
+        ids, rules, pers, since, sums = map(list, zip(*earned, strict=True))
+        await tx.run(WRITE_EARNED_IN, ids=ids, rules=rules, pers=pers, since=since, points=sums)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account
-from points_svc.domain.between import Arrival, Handover, Bonus
+from points_svc.domain.between import Arrival, Bonus, Handover
 from points_svc.store import ledger
 
 # With what each took from which lot, in that order.

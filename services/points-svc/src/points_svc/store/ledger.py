@@ -41,17 +41,19 @@ WHERE l.member_id = n.member_id AND l.lot = n.lot
 
 NEW_LOT = (
     "member_id", "lot", "kind", "granted", "remaining", "expired", "earned_at", "available_at", "expires_at", "born_after",
+    "extends",
 )  # fmt: skip
 LOT_COLUMNS = ", ".join(NEW_LOT)
 
 # All lots that hold anything, of these members.
 LIVE_LOTS = text(f"SELECT {LOT_COLUMNS} FROM lot WHERE member_id = ANY(CAST(:ids AS uuid[])) AND remaining > 0")
 
-# Lots by name, whether or not they hold anything.
+# Lots by name, whether or not they hold anything, and those that their points have moved on to.
+OF_LOTS = ", ".join("l." + column for column in NEW_LOT)
 NAMED_LOTS = text(f"""
-SELECT {", ".join("l." + column for column in LOT_COLUMNS.split(", "))} FROM lot l
-JOIN unnest(CAST(:ids AS uuid[]), CAST(:lots AS bigint[])) AS wanted(member_id, lot)
-  ON l.member_id = wanted.member_id AND l.lot = wanted.lot
+WITH wanted AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:lots AS bigint[])) AS named(member_id, lot))
+SELECT {OF_LOTS} FROM wanted w JOIN lot l ON l.member_id = w.member_id AND l.lot = w.lot
+UNION ALL SELECT {OF_LOTS} FROM wanted w JOIN lot l ON l.member_id = w.member_id AND l.extends = w.lot
 """)
 
 # What was spent on these orders and out of which lots, the last spent first.
@@ -171,7 +173,7 @@ async def _add_lots(tx: Transaction, lots: list[tuple[UUID, Lot]]) -> None:
     rows = [
         (
             member_id, lot.lot, lot.kind, lot.granted, lot.remaining, lot.expired, lot.earned_at, lot.available_at,
-            lot.expires_at, lot.born_after,
+            lot.expires_at, lot.born_after, lot.extends,
         )
         for member_id, lot in lots
     ]  # fmt: skip

@@ -40,7 +40,9 @@ SELECT coalesce(sum(amount) FILTER (WHERE debit = 'issuance'), 0) AS issued,
        coalesce(sum(amount) FILTER (WHERE credit = 'expired'), 0)
          - coalesce(sum(amount) FILTER (WHERE debit = 'expired'), 0) AS expired,
        coalesce(sum(amount) FILTER (WHERE credit = 'clearing'), 0)
-         - coalesce(sum(amount) FILTER (WHERE debit = 'clearing'), 0) AS clearing
+         - coalesce(sum(amount) FILTER (WHERE debit = 'clearing'), 0) AS clearing,
+       coalesce(sum(amount) FILTER (WHERE debit = 'adjustment'), 0)
+         - coalesce(sum(amount) FILTER (WHERE credit = 'adjustment'), 0) AS adjusted
 FROM transfer
 """)
 
@@ -76,8 +78,8 @@ async def order(tx: Transaction, member_id: UUID, order_id: str) -> Order | None
 
 
 async def summary(tx: Transaction) -> dict[str, int]:
-    """Points issued, taken back, spent, expired, on their way between members (clearing) and outstanding; issued − taken back − spent −
-    expired − clearing = outstanding − debt."""
+    """Points issued, taken back, spent, expired, corrected by hand, on their way between members (clearing) and outstanding; issued − taken
+    back − spent − expired + adjusted − clearing = outstanding − debt."""
     moved = (await tx.run(SUMMARY)).one()._mapping
     stands = (await tx.run(STANDING)).one()._mapping
     return {name: int(value) for name, value in (dict(moved) | dict(stands)).items()}

@@ -1,0 +1,113 @@
+"""Whose books break an invariant: asked only where the trial balance has counted a break. The one thing not to break: whoever is named here
+stands still until a person has looked, so each question names nobody whose own rows are as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import text
+
+from laurel_kit.postgres import Transaction
+from points_svc.store.proof import HOLDINGS, LOTS, MOVED
+
+# The same conditions as in proof.py and chain.py, with the member in place of a count. I1, I10 and rounds of I11 are nobody's own.
+BREAKERS = {
+    "I2": """
+      SELECT a.member_id FROM account a
+      LEFT JOIN (SELECT member_id, sum(remaining) AS left FROM lot GROUP BY member_id) l USING (member_id)
+      LEFT JOIN partition_day d USING (partition)
+      WHERE a.posted - a.held <> coalesce(l.left, 0)
+         OR (a.debt > 0 AND EXISTS (SELECT FROM lot o WHERE o.member_id = a.member_id AND o.remaining > 0
+                                      AND o.expires_at > greatest(a.reached, d.as_of)))""",
+    "I3": """
+      SELECT member_id FROM account a
+      FULL JOIN (SELECT member_id, sum(points) AS points FROM hold WHERE state = 'held' GROUP BY member_id) h USING (member_id)
+      WHERE coalesce(a.held, -1) <> coalesce(h.points, 0)
+      UNION ALL SELECT member_id FROM hold h
+      LEFT JOIN (SELECT member_id, seq, sum(amount) AS points FROM consumption GROUP BY member_id, seq) c USING (member_id, seq)
+      WHERE h.points <> coalesce(c.points, 0)""",
+    "I4": f"""
+      SELECT member_id FROM account a FULL JOIN ({MOVED}) m USING (member_id)
+      WHERE coalesce(a.posted, -1) <> coalesce(m.posted, 0) OR coalesce(a.held, -1) <> coalesce(m.held, 0)
+         OR coalesce(a.debt, -1) <> coalesce(m.debt, 0)""",
+    "I5": """
+      SELECT member_id FROM transfer WHERE debit = 'debt' AND kind NOT IN ('taken_back', 'rated_again', 'award_taken_back')
+      UNION ALL SELECT member_id FROM account WHERE posted < 0 OR held < 0 OR debt < 0
+      UNION ALL SELECT member_id FROM lot WHERE remaining < 0 OR expired < 0""",
+    "I6": """
+      SELECT member_id FROM transfer WHERE cause = '' OR why = '{}'
+      UNION ALL SELECT member_id FROM purchase p
+      WHERE NOT EXISTS (SELECT FROM transfer t WHERE t.member_id = p.member_id AND t.cause = 'activity ' || p.seq)
+        AND NOT EXISTS (SELECT FROM no_effect n WHERE n.member_id = p.member_id AND n.cause = 'activity ' || p.seq)""",
+    "I7": """
+      SELECT member_id FROM purchase p
+      LEFT JOIN (SELECT member_id, order_id, sum(CASE WHEN credit = 'available' THEN amount ELSE -amount END) AS net
+                 FROM transfer WHERE order_id IS NOT NULL AND kind IN ('earned', 'rated_again', 'taken_back')
+                 GROUP BY member_id, order_id) t USING (member_id, order_id)
+      CROSS JOIN LATERAL (SELECT sum((part->>1)::bigint) AS left, min((part->>1)::bigint) AS least
+                          FROM jsonb_array_elements(p.parts) AS part) lines
+      WHERE p.net <> coalesce(t.net, 0) OR p.net < 0 OR lines.least < 0 OR lines.left > p.amount_minor
+         OR p.unallocated_minor > lines.left""",
+    "I8": f"""
+      SELECT member_id FROM account a LEFT JOIN ({MOVED}) m USING (member_id)
+      WHERE a.seq <> coalesce(m.entries, 0) OR a.seq <> coalesce(m.last, 0)""",
+    "I9": """
+      SELECT member_id FROM account a
+      FULL JOIN (SELECT member_id, count(*) AS causes FROM transfer WHERE leg = 1 GROUP BY member_id) t USING (member_id)
+      WHERE coalesce(a.said, -1) <> coalesce(t.causes, 0)""",
+    "I11": """
+      SELECT member_id FROM sealed_up_to u
+      FULL JOIN (SELECT member_id, max(last) AS last, sum(last - first + 1) AS entries FROM sealed GROUP BY member_id) d USING (member_id)
+      LEFT JOIN account a USING (member_id)
+      WHERE u.seq IS DISTINCT FROM d.last OR d.last <> d.entries OR d.last > coalesce(a.seq, 0)""",
+    "I12": f"""
+      WITH holdings AS ({HOLDINGS}), made AS (
+        SELECT h.*, t.cause AS made_by FROM hold h LEFT JOIN transfer t ON t.member_id = h.member_id AND t.seq = h.seq)
+      SELECT m.member_id FROM made m
+      LEFT JOIN holdings r ON r.member_id = m.member_id AND r.cause = m.made_by
+      LEFT JOIN holdings e ON e.member_id = m.member_id AND e.cause = m.ended_by
+      WHERE coalesce(r.reserved, 0) <> m.points OR coalesce(e.captured, 0) <> m.captured
+         OR coalesce(e.released, 0) <> (CASE m.state WHEN 'held' THEN 0 ELSE m.points - m.captured END)
+      UNION ALL SELECT g.member_id FROM holdings g WHERE (g.reserved > 0)::int <>
+        (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.made_by = g.cause)
+      UNION ALL SELECT g.member_id FROM holdings g WHERE (g.captured + g.released > 0)::int <>
+        (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.ended_by = g.cause)""",
+    "lots": f"""
+      SELECT member_id FROM lot l FULL JOIN
+        (SELECT member_id, lot, sum(points) AS points FROM ({LOTS}) AS moved GROUP BY member_id, lot) m USING (member_id, lot)
+      WHERE coalesce(l.remaining, -1) <> coalesce(m.points, 0)""",
+    "consumption": """
+      SELECT member_id FROM transfer t
+      LEFT JOIN (SELECT member_id, seq, sum(amount) AS amount FROM consumption GROUP BY member_id, seq) c USING (member_id, seq)
+      WHERE (t.debit = 'available' OR t.credit = 'redeemed') <> (c.amount IS NOT NULL) OR coalesce(c.amount, t.amount) <> t.amount""",
+    "ladder": """
+      SELECT member_id FROM (
+        SELECT member_id, CAST(key AS timestamptz) AS expires_at, CAST(value AS bigint) AS points
+        FROM account, jsonb_each_text(ladder)) a
+      FULL JOIN (SELECT member_id, expires_at, sum(remaining) AS points FROM lot WHERE remaining > 0
+                 GROUP BY member_id, expires_at) l USING (member_id, expires_at)
+      WHERE a.points IS DISTINCT FROM l.points""",
+    "returned": """
+      SELECT member_id FROM (
+        SELECT t.member_id, t.order_id, sum(c.returned) AS returned FROM transfer t JOIN consumption c USING (member_id, seq)
+        WHERE t.credit = 'redeemed' AND t.order_id IS NOT NULL GROUP BY t.member_id, t.order_id) AS paid
+      FULL JOIN (SELECT member_id, order_id, sum(amount) AS points FROM transfer
+                 WHERE debit = 'redeemed' AND order_id IS NOT NULL GROUP BY member_id, order_id) AS back USING (member_id, order_id)
+      WHERE coalesce(paid.returned, 0) <> coalesce(back.points, 0)""",
+}
+# The same members every time, so that what is cut off now comes up when these have been mended.
+STATEMENTS = {
+    name: text(f"SELECT DISTINCT member_id FROM ({query}) AS broken ORDER BY member_id LIMIT :limit")
+    for name, query in BREAKERS.items()
+}
+
+
+async def breakers(tx: Transaction, invariants: Collection[str], limit: int) -> dict[UUID, list[str]]:
+    """Who breaks which of these invariants: at most `limit` members of each."""
+    found: dict[UUID, list[str]] = {}
+    for name in invariants:
+        if name in STATEMENTS:
+            for member_id in (await tx.run(STATEMENTS[name], limit=limit)).scalars():
+                found.setdefault(member_id, []).append(name)
+    return found

@@ -1,0 +1,47 @@
+"""python -m tests.fault.ledger.earning_process URL MEMBERS SECONDS: batches of a thousand purchases of these members, one after another, as
+the consume loop applies them, in a process of its own so that they take no time from the callers'. Prints how many batches and events."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from uuid import UUID
+
+import msgspec
+
+from tests.integration.points_svc.books import Books, activated, told
+from tests.unit.points_svc.script import SHANGHAI, Script, programme
+
+BATCH = 1_000
+LAID_ACTIVITY = 0  # members that were laid have heard no activity yet
+
+
+async def earn(url: str, members: int, seconds: float) -> dict[str, float]:
+    """Until the time is over; every batch names a thousand members, so that all of them are locked at once."""
+    books, rng = Books(url), random.Random(5)
+    await books.load(programme())
+    scripts = [Script(number=LAID_ACTIVITY) for _ in range(members)]
+    await books.apply([activated()])
+    batches, slowest, until = 0, 0.0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        records = []
+        for n in rng.sample(range(members), min(BATCH, members)):
+            script = scripts[n]
+            script.buy(rng.randint(100, 30_000), f"o{n}-{script.number}")
+            records.append(told(script.steps[-1], UUID(int=n + 1), SHANGHAI))  # type: ignore[arg-type]
+        began = time.monotonic()
+        await books.apply(records)
+        batches, slowest = batches + 1, max(slowest, time.monotonic() - began)
+    await books.database.close()
+    return {"batches": batches, "events": batches * min(BATCH, members), "slowest_seconds": slowest}
+
+
+def main() -> None:
+    url, members, seconds = sys.argv[1:]
+    sys.stdout.write(msgspec.json.encode(asyncio.run(earn(url, int(members), float(seconds)))).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()
