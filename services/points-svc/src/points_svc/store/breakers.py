@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.store.proof import HOLDINGS, LOTS, MOVED
+from points_svc.store.proof import HOLDINGS, LOTS, MAKE_DEBT, MOVED
 
 # The same conditions as in proof.py and chain.py, with the member in place of a count. I1, I10 and rounds of I11 are nobody's own.
 BREAKERS = {
@@ -31,8 +31,8 @@ BREAKERS = {
       SELECT member_id FROM account a FULL JOIN ({MOVED}) m USING (member_id)
       WHERE coalesce(a.posted, -1) <> coalesce(m.posted, 0) OR coalesce(a.held, -1) <> coalesce(m.held, 0)
          OR coalesce(a.debt, -1) <> coalesce(m.debt, 0)""",
-    "I5": """
-      SELECT member_id FROM transfer WHERE debit = 'debt' AND kind NOT IN ('taken_back', 'rated_again', 'award_taken_back')
+    "I5": f"""
+      SELECT member_id FROM transfer WHERE debit = 'debt' AND kind NOT IN {MAKE_DEBT}
       UNION ALL SELECT member_id FROM account WHERE posted < 0 OR held < 0 OR debt < 0
       UNION ALL SELECT member_id FROM lot WHERE remaining < 0 OR expired < 0""",
     "I6": """
@@ -69,10 +69,12 @@ BREAKERS = {
       LEFT JOIN holdings e ON e.member_id = m.member_id AND e.cause = m.ended_by
       WHERE coalesce(r.reserved, 0) <> m.points OR coalesce(e.captured, 0) <> m.captured
          OR coalesce(e.released, 0) <> (CASE m.state WHEN 'held' THEN 0 ELSE m.points - m.captured END)
-      UNION ALL SELECT g.member_id FROM holdings g WHERE (g.reserved > 0)::int <>
-        (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.made_by = g.cause)
-      UNION ALL SELECT g.member_id FROM holdings g WHERE (g.captured + g.released > 0)::int <>
-        (SELECT count(*) FROM made m WHERE m.member_id = g.member_id AND m.ended_by = g.cause)""",
+      UNION ALL SELECT g.member_id FROM holdings g
+      LEFT JOIN (SELECT member_id, made_by AS cause, count(*) AS holds FROM made GROUP BY member_id, made_by) m USING (member_id, cause)
+      WHERE (g.reserved > 0)::int <> coalesce(m.holds, 0)
+      UNION ALL SELECT g.member_id FROM holdings g
+      LEFT JOIN (SELECT member_id, ended_by AS cause, count(*) AS holds FROM made GROUP BY member_id, ended_by) m USING (member_id, cause)
+      WHERE (g.captured + g.released > 0)::int <> coalesce(m.holds, 0)""",
     "lots": f"""
       SELECT member_id FROM lot l FULL JOIN
         (SELECT member_id, lot, sum(points) AS points FROM ({LOTS}) AS moved GROUP BY member_id, lot) m USING (member_id, lot)

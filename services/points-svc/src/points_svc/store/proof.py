@@ -39,6 +39,9 @@ HOLDINGS = """
     coalesce(sum(amount) FILTER (WHERE debit = 'held' AND credit = 'available'), 0) AS released
   FROM transfer WHERE debit = 'held' OR credit = 'held' GROUP BY member_id, cause"""
 
+# Debt comes from nothing but points taken back.
+MAKE_DEBT = "('taken_back', 'rated_again', 'award_taken_back', 'share_taken_back')"
+
 INVARIANTS = {
     # I2: what is posted lies in lots or is held, and while there is debt they hold only what is over by the member's clock.
     "I2": """
@@ -62,9 +65,9 @@ INVARIANTS = {
       WHERE coalesce(a.posted, -1) <> coalesce(m.posted, 0) OR coalesce(a.held, -1) <> coalesce(m.held, 0)
          OR coalesce(a.debt, -1) <> coalesce(m.debt, 0)""",
     # I5: nothing is negative, and debt comes only from points taken back.
-    "I5": """
+    "I5": f"""
       SELECT (SELECT count(*) FROM transfer WHERE debit = 'debt'
-                AND kind NOT IN ('taken_back', 'rated_again', 'award_taken_back', 'share_taken_back'))
+                AND kind NOT IN {MAKE_DEBT})
            + (SELECT count(*) FROM account WHERE posted < 0 OR held < 0 OR debt < 0)
            + (SELECT count(*) FROM lot WHERE remaining < 0 OR expired < 0)""",
     # I6: every entry has a cause, and every purchase has an entry or a reason why it has none.
