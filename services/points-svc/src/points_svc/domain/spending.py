@@ -13,8 +13,9 @@ from points_svc.domain.account import Account, Lot
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A rule said no. `kind` is a closed set: member_not_active, member_frozen, account_frozen, in_debt, insufficient_points; of holds
-    also hold_captured, hold_voided, hold_expired, capture_exceeds_hold, order_differs; of transfers receiver_frozen;
-    no_programme. `figures`: what the rule looked at."""
+    also hold_captured, hold_voided, hold_expired, capture_exceeds_hold, order_differs; of transfers receiver_frozen; those of
+    corrections, checkout, rewards and extensions stand in their own modules, and all of them with their words in `handlers.once`.
+    `figures`: what the rule looked at."""
 
     kind: str
     figures: Mapping[str, object] = field(default_factory=dict)
