@@ -105,7 +105,7 @@ def entry_in_words(entry: Entry, lens: Lens) -> str:
     """Why this entry has these points."""
     why = entry["why"] or {}
     words = _RULES.get(str(why.get("rule")), _plainly)(entry, why, lens)
-    if why.get("points_before_caps", 0) > why.get("points", 0):
+    if "caps" in why and why["points_before_caps"] > why["points"]:
         bounds = ", ".join(f"{cap['at_most']:,} a {cap['per']} ({cap['so_far']:,} so far)" for cap in why["caps"])
         words += f"; it would have been {why['points_before_caps']:,}, but at most {bounds}: {why['points']:,}"
     version = f" [programme version {why['version']}]" if "version" in why else ""
