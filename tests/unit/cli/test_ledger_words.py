@@ -89,6 +89,13 @@ def test_a_correction_names_the_standing_that_it_follows() -> None:
          "what was not spent by 2 Feb 2026 has expired [programme version 1]"),
         ({"rule": "spending", "key": "k", "points": 60, "order": "soonest expiry first", "reason": "tea"},
          "60 points spent for tea, those first that expire soonest"),
+        ({"rule": "redemption", "version": 1, "reward_id": "mug", "reward": "A mug", "points": 1200, "per_member": 2, "had": 1,
+          "per_period": 1, "period": "week", "had_in_period": 0},
+         "1,200 points for reward mug (A mug), number 2 of at most 2, number 1 of at most 1 a week, those first that expire soonest "
+         "[programme version 1]"),
+        ({"rule": "cancellation", "version": 1, "reward_id": "mug", "points": 1200, "redeemed_at": "2026-05-03T16:30:00Z",
+          "cancelled_by": "mei", "reason": "sold out"},
+         "the 1,200 points of reward mug redeemed 4 May 2026 00:30 come back, cancelled by mei: sold out [programme version 1]"),
         ({"rule": "goodwill", "version": 3, "asked_by": "staff"}, "goodwill: asked by staff [programme version 3]"),
     ],
 )  # fmt: skip

@@ -182,6 +182,22 @@ def _spending(_: Entry, why: Why, __: Lens) -> str:
     return f"{why['points']:,} points spent{reason}, those first that expire soonest"
 
 
+def _redemption(_: Entry, why: Why, __: Lens) -> str:
+    words = f"{why['points']:,} points for reward {why['reward_id']} ({why['reward']})"
+    kept = []
+    if why.get("per_member") is not None:
+        kept.append(f"number {why['had'] + 1} of at most {why['per_member']:,}")
+    if why.get("per_period") is not None:
+        kept.append(f"number {why['had_in_period'] + 1} of at most {why['per_period']:,} a {why['period']}")
+    return words + (f", {', '.join(kept)}" if kept else "") + ", those first that expire soonest"
+
+
+def _cancellation(_: Entry, why: Why, lens: Lens) -> str:
+    reason = f": {why['reason']}" if why.get("reason") else ""
+    redeemed = f"reward {why['reward_id']} redeemed {lens.minute(why['redeemed_at'])}"
+    return f"the {why['points']:,} points of {redeemed} come back, cancelled by {why['cancelled_by']}{reason}"
+
+
 def _plainly(_: Entry, why: Why, __: Lens) -> str:
     told = [f"{name.replace('_', ' ')} {value}" for name, value in why.items() if name not in {"rule", "version"}]
     return f"{why.get('rule', 'no reason given')}" + (f": {', '.join(told)}" if told else "")
@@ -196,6 +212,8 @@ _RULES = {
     "review": _review,
     "expiry": _expiry,
     "spending": _spending,
+    "redemption": _redemption,
+    "cancellation": _cancellation,
 }
 
 

@@ -23,6 +23,7 @@ from points_svc.api.accounts import of_accounts
 from points_svc.api.books import of_books
 from points_svc.api.holds import of_holds
 from points_svc.api.programmes import of_programmes
+from points_svc.api.rewards import of_rewards
 from points_svc.api.spendings import of_spendings
 from points_svc.config import Settings
 from points_svc.consumer import LISTENS_TO
@@ -45,6 +46,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_accounts(database, shelf, clock),
         of_spendings(database, shelf, clock, metrics),
         of_holds(database, shelf, clock, metrics),
+        of_rewards(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
         of_programmes(database, shelf, clock),
     ]

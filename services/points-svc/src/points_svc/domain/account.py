@@ -52,6 +52,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 # A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
 AWARD_LOTS_FROM = 1 << 40
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
+ADJUSTED_LOTS_FROM = 1 << 54  # then the entry that filled it: corrected by hand, or back by hand after its expiry
 
 
 @dataclass(slots=True)

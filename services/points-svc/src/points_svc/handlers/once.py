@@ -28,6 +28,15 @@ TITLES = {
     "hold_expired": "The time of the hold is over",
     "capture_exceeds_hold": "More is to be captured than is held",
     "order_differs": "The hold was made for another order",
+    "no_programme": "No programme version is in force here",
+    "reward_not_valid": "The reward cannot be redeemed at this time",
+    "reward_limit": "The member has had as many of this reward as he may",
+    "sold_out": "Nothing is left of this reward",
+    "stock_below_taken": "More of this reward has been taken than there is to be",
+    "redemption_fulfilled": "The redemption has been fulfilled",
+    "redemption_cancelled": "The redemption has been cancelled",
+    "outcome_wanted": "A draw is fulfilled with its outcome",
+    "outcome_unwanted": "Only a draw has an outcome",
 }
 
 
@@ -107,4 +116,10 @@ def said(status: int, document: dict[str, Any], link: str, *, replayed: bool = F
 def refused(refused: Refused, account: Account, link: str) -> Answer:
     """A refusal as a problem document. `entry`: the last one of the account when it was decided."""
     problem = {"type": refused.kind, "title": TITLES[refused.kind], "status": REFUSED, "entry": account.seq}
+    return said(REFUSED, problem | dict(refused.figures), link)
+
+
+def refused_plainly(refused: Refused, link: str) -> Answer:
+    """A refusal that concerns no account, or more than one."""
+    problem = {"type": refused.kind, "title": TITLES[refused.kind], "status": REFUSED}
     return said(REFUSED, problem | dict(refused.figures), link)

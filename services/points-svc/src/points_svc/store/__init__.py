@@ -18,6 +18,7 @@ from points_svc.domain.rules import Activation, Rules, in_force
 from points_svc.store import accounts, answers, habits, holds, ledger, orders, programmes, proof, reports
 from points_svc.store.answers import Answered
 from points_svc.store.programmes import Loaded, Shelf
+from points_svc.store.rewards import Rewards
 
 __all__ = ["PointsStore", "Shelf"]
 
@@ -53,6 +54,7 @@ class PointsStore:
         self.tx = tx
         self._shelf = shelf
         self._count_points = count_points
+        self.rewards = Rewards(tx)
 
     async def rules(self, versions: Collection[int]) -> Mapping[int, Rules]:
         """Programme versions, ready for use. Raises Hold."""

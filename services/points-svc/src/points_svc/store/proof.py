@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
+from points_svc.store import reward_proof
 from points_svc.store.reports import by_name
 
 BY_ACCOUNT = text("""
@@ -122,7 +123,7 @@ INVARIANTS = {
                  GROUP BY member_id, expires_at) l USING (member_id, expires_at)
       WHERE a.points IS DISTINCT FROM l.points""",
 }
-STATEMENTS = {name: text(query) for name, query in INVARIANTS.items()}
+STATEMENTS = {name: text(query) for name, query in (INVARIANTS | reward_proof.INVARIANTS).items()}
 
 
 async def trial_balance(tx: Transaction) -> dict[str, Any]:
