@@ -159,7 +159,7 @@ async def test_the_export_has_every_member_page_by_page(
     assert [item["available"] for item in page["items"] + rest["items"]] == [100, 200, 300]
     assert rest["next"] is None
     assert (await client.get("/v1/summary")).json() == {
-        "issued": 600, "taken_back": 0, "spent": 0, "expired": 0, "outstanding": 600, "held": 0, "debt": 0, "members": 3,
+        "issued": 600, "taken_back": 0, "spent": 0, "expired": 0, "adjusted": 0, "outstanding": 600, "held": 0, "debt": 0, "members": 3,
         "members_in_debt": 0,
     }  # fmt: skip
 

@@ -9,6 +9,49 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# One reason, many members. `alone`: small enough for one person; else somebody other than the proposer decides.
+BATCH = """
+CREATE TABLE adjustment_batch (
+  batch_id uuid PRIMARY KEY,
+  reason text NOT NULL,
+  proposed_by text NOT NULL,
+  proposed_at timestamptz NOT NULL,
+  alone boolean NOT NULL,
+  state text NOT NULL CHECK (state IN ('proposed', 'posted', 'rejected', 'reversed')),
+  decided_by text,
+  decided_at timestamptz,
+  reversed_by text,
+  reversed_at timestamptz,
+  reversed_because text,
+  CHECK (alone OR state IN ('proposed', 'rejected') OR decided_by <> proposed_by),
+  CHECK ((state = 'reversed') = (reversed_by IS NOT NULL))
+)
+"""
+
+# `seq`: the entry that did it. `reversed_points`: how many of them a reversal moved back; less where a member had spent them.
+ADJUSTMENT = """
+CREATE TABLE adjustment (
+  adjustment_id uuid PRIMARY KEY,
+  number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+  batch_id uuid REFERENCES adjustment_batch,
+  member_id uuid NOT NULL,
+  points bigint NOT NULL CHECK (points <> 0 AND points BETWEEN -1000000000000 AND 1000000000000),
+  reason text NOT NULL,
+  proposed_by text NOT NULL,
+  proposed_at timestamptz NOT NULL,
+  alone boolean NOT NULL,
+  state text NOT NULL CHECK (state IN ('proposed', 'posted', 'rejected')),
+  decided_by text,
+  decided_at timestamptz,
+  seq bigint,
+  reversed_points bigint CHECK (reversed_points BETWEEN 0 AND abs(points)),
+  CHECK ((state = 'posted') = (seq IS NOT NULL)),
+  CHECK ((state = 'proposed') = (decided_by IS NULL)),
+  CHECK (alone OR state <> 'posted' OR decided_by <> proposed_by),
+  CHECK (reversed_points IS NULL OR state = 'posted')
+)
+"""
+
 # `stock`: how many there are in all; NULL: no end. `taken`: how many of them live redemptions have. `revision`: grows with each change.
 REWARD = """
 CREATE TABLE reward (
@@ -73,11 +116,15 @@ ENDS_ONCE = (
 )
 
 INDEXES = (
+    "CREATE INDEX adjustment_of_batch ON adjustment (batch_id, member_id) WHERE batch_id IS NOT NULL",
+    "CREATE INDEX adjustment_waiting ON adjustment (number) WHERE state = 'proposed'",
     # What a member has of a reward, for its limits.
     "CREATE INDEX redemption_of_reward ON redemption (member_id, reward_id, day) WHERE state <> 'cancelled'",
+    # What else an order is paid with: read when a hold names the order's amount.
+    "CREATE INDEX hold_of_order ON hold (member_id, order_id) WHERE order_id IS NOT NULL",
 )
 
 
 def upgrade() -> None:
-    for statement in (REWARD, REDEMPTION, *ENDS_ONCE, *INDEXES):
+    for statement in (BATCH, ADJUSTMENT, REWARD, REDEMPTION, *ENDS_ONCE, *INDEXES):
         op.execute(statement)

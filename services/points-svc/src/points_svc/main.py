@@ -20,7 +20,9 @@ from laurel_kit.service import Service, run
 from laurel_kit.telemetry import KitMetrics
 from points_svc import jobs
 from points_svc.api.accounts import of_accounts
+from points_svc.api.adjustments import of_adjustments
 from points_svc.api.books import of_books
+from points_svc.api.checkout import of_checkout
 from points_svc.api.holds import of_holds
 from points_svc.api.programmes import of_programmes
 from points_svc.api.rewards import of_rewards
@@ -46,6 +48,8 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_accounts(database, shelf, clock),
         of_spendings(database, shelf, clock, metrics),
         of_holds(database, shelf, clock, metrics),
+        of_checkout(database, shelf, clock),
+        of_adjustments(database, shelf, clock, metrics),
         of_rewards(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),
         of_programmes(database, shelf, clock),

@@ -57,6 +57,20 @@ class SpendingRule(Part, frozen=True, kw_only=True):
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] = 900
 
 
+class AdjustingRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.5. Up to so many points are corrected by hand by one person alone; above it a second one decides."""
+
+    alone_max: Count = 10_000
+
+
+class CheckoutRule(Part, frozen=True, kw_only=True):
+    """domain.md 3.5. Points as money: so many are one major unit, at most so much of an order, no fewer than so many at a time."""
+
+    points_per_major_unit: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 100
+    max_share_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 30
+    min_points: Count = 1
+
+
 class PointsRules(Part, frozen=True, kw_only=True):
     purchase: PurchaseRule = PurchaseRule()
     sign_in: SignInRule = SignInRule()
@@ -64,6 +78,8 @@ class PointsRules(Part, frozen=True, kw_only=True):
     join: JoinRule = JoinRule()
     expiry: ExpiryRule = ExpiryRule()
     spending: SpendingRule = SpendingRule()
+    adjusting: AdjustingRule = AdjustingRule()
+    checkout: CheckoutRule = CheckoutRule()
 
 
 class Condition(Part, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from laurel_kit.clock import BusinessClock
 from laurel_kit.postgres import Database, Transaction
 from points_svc.api import errors, keys
 from points_svc.api.accounts import BIGINT_MAX, PAGE, Limit, as_json
-from points_svc.api.spendings import Points, Text
+from points_svc.api.spendings import Amount, Points, Text
 from points_svc.handlers.hold_points import MADE, HoldUnknown, MemberUnknown, Wanted, capture_hold, make_hold, void_hold
 from points_svc.handlers.once import Answer, Keyed
 from points_svc.handlers.show_holds import show_hold, show_holds
@@ -36,6 +36,11 @@ class NewHold(BaseModel):
     points: Points
     order_id: Text | None = None
     seconds: Annotated[StrictInt, Field(ge=1, le=SECONDS_MAX)] | None = None
+    order_amount_minor: Amount | None = None
+
+    def asked(self) -> dict[str, object]:
+        """What makes two requests the same. Who names no amount asks what he asked before there was one: his old keys stay his."""
+        return self.model_dump(exclude=set() if self.order_amount_minor else {"order_amount_minor"})
 
 
 class Capture(BaseModel):
@@ -75,8 +80,8 @@ def _acts(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Point
 
     @router.post("/members/{member_id}/holds", status_code=MADE, openapi_extra=keys.KEY_HEADER)
     async def make(member_id: UUID, body: NewHold, idempotency_key: Key = None) -> Response:
-        asked = Keyed.of(keys.SCOPE, keys.checked(idempotency_key), MAKE, {"member_id": member_id}, body.model_dump())
-        wanted = Wanted(member_id, body.points, body.order_id, body.seconds)
+        asked = Keyed.of(keys.SCOPE, keys.checked(idempotency_key), MAKE, {"member_id": member_id}, body.asked())
+        wanted = Wanted(member_id, body.points, body.order_id, body.seconds, body.order_amount_minor)
         try:
             return await decided("made", lambda store: make_hold(asked, wanted, clock.now(), store))
         except MemberUnknown:

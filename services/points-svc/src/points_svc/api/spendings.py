@@ -20,6 +20,8 @@ from points_svc.store import PointsStore, Shelf
 
 POINTS_MAX = 10**12
 Points = Annotated[StrictInt, Field(ge=1, le=POINTS_MAX)]
+AMOUNT_MAX = 10**12  # minor units of one order
+Amount = Annotated[StrictInt, Field(ge=1, le=AMOUNT_MAX)]
 Text = Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 ROUTE = "POST /v1/members/{member_id}/spendings"
 

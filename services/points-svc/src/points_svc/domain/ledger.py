@@ -156,6 +156,20 @@ def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *,
         write(account, kind, missing, why, debit=DEBT, credit=ISSUANCE, order_id=order_id)
 
 
+def withdraw(account: Account, lots: list[Lot], amount: int, kind: str, why: Why, *, credit: str) -> None:
+    """Points of these lots, in this order, go to another account of the books; the caller has seen that they suffice."""
+    consumed: list[tuple[int, int]] = []
+    missing = amount
+    for lot in lots:
+        missing -= _consume(account, lot, missing, consumed)
+        if not missing:
+            break
+    if missing:
+        raise ValueError(f"{missing} points are missing of {amount}")
+    account.posted -= amount
+    write(account, kind, amount, why, debit=AVAILABLE, credit=credit, consumed=tuple(consumed))
+
+
 def reserve(
     account: Account, lots: list[Lot], amount: int, why: Why, *, order_id: str | None
 ) -> tuple[tuple[int, int], ...]:

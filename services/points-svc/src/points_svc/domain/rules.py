@@ -72,6 +72,24 @@ class SpendingRules(Protocol):
     def hold_seconds(self) -> int: ...
 
 
+class AdjustingRules(Protocol):
+    """What the programme says about corrections by hand (domain.md 3.5)."""
+
+    @property
+    def alone_max(self) -> int: ...
+
+
+class CheckoutRules(Protocol):
+    """What the programme says about points as money (domain.md 3.5)."""
+
+    @property
+    def points_per_major_unit(self) -> int: ...
+    @property
+    def max_share_percent(self) -> int: ...
+    @property
+    def min_points(self) -> int: ...
+
+
 class PointsPart(Protocol):
     """The programme's part about points."""
 
@@ -87,6 +105,10 @@ class PointsPart(Protocol):
     def expiry(self) -> ExpiryRules: ...
     @property
     def spending(self) -> SpendingRules: ...
+    @property
+    def adjusting(self) -> AdjustingRules: ...
+    @property
+    def checkout(self) -> CheckoutRules: ...
 
 
 class Step(Protocol):
@@ -146,6 +168,8 @@ class Rules:
     join: JoinRules
     expiry_months: int
     hold_for: timedelta
+    alone_max: int  # points corrected by hand by one person alone
+    checkout: CheckoutRules
 
     def multiplier(self, tier: str | None) -> int:
         """Millionths. A member without a standing, or with a tier this version does not know, is rated at the lowest tier."""
@@ -199,6 +223,8 @@ def rules_of(programme: Programme) -> Rules:
         join=points.join,
         expiry_months=points.expiry.months,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
+        alone_max=points.adjusting.alone_max,
+        checkout=points.checkout,
     )
 
 

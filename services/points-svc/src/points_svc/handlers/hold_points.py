@@ -12,8 +12,11 @@ from laurel_contracts.envelope import derived_id
 from points_svc import events
 from points_svc.domain import holds, ledger
 from points_svc.domain.account import OPEN, VOIDED, Account, Hold, Why
+from points_svc.domain.rules import Rules
+from points_svc.domain.spending import Refused
 from points_svc.handlers.expire_holds import expire_due
 from points_svc.handlers.once import Answer, Keyed, once, refused, said
+from points_svc.handlers.quote_checkout import share_refusal, worth_why
 from points_svc.store import PointsStore
 
 MADE = 201
@@ -23,12 +26,14 @@ HOLD_FOR = timedelta(minutes=15)  # where no programme is in force yet
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A hold as asked for, checked in form. `seconds`: None for as long as the programme says."""
+    """A hold as asked for, checked in form. `seconds`: None for as long as the programme says. `order_amount_minor`: given where points are
+    money at a checkout; then they pay no more than their share of it."""
 
     member_id: UUID
     points: int
     order_id: str | None = None
     seconds: int | None = None
+    order_amount_minor: int | None = None
 
 
 class MemberUnknown(Exception):
@@ -66,6 +71,10 @@ async def make_hold(asked: Keyed, wanted: Wanted, now: datetime, store: PointsSt
         if rules is not None:
             why["version"] = rules.version
         ledger.open_page(account, f"hold {hold_id}", now)
+        no = await _above_share(account, wanted, rules, why, now=now, store=store)
+        if no is not None:
+            await close(account, store)
+            return refused(no, account, f"/v1/members/{wanted.member_id}/holds")
         made = holds.make(
             account, hold_id, wanted.points, now, expires_at=now + lasts, why=why, order_id=wanted.order_id
         )
@@ -75,6 +84,19 @@ async def make_hold(asked: Keyed, wanted: Wanted, now: datetime, store: PointsSt
         return refused(made, account, f"/v1/members/{wanted.member_id}/holds")
 
     return await once(asked, now, store, decide)
+
+
+async def _above_share(
+    account: Account, wanted: Wanted, rules: Rules | None, why: Why, *, now: datetime, store: PointsStore
+) -> Refused | None:
+    """Points that are money pay no more than their share of the order; what the rule looked at goes into `why`."""
+    if wanted.order_amount_minor is None:
+        return None
+    points, amount = wanted.points, wanted.order_amount_minor
+    no = await share_refusal(account, points, amount, wanted.order_id, rules=rules, now=now, store=store)
+    if rules is not None:
+        why |= worth_why(points, amount, rules)
+    return no
 
 
 async def capture_hold(

@@ -37,6 +37,15 @@ TITLES = {
     "redemption_cancelled": "The redemption has been cancelled",
     "outcome_wanted": "A draw is fulfilled with its outcome",
     "outcome_unwanted": "Only a draw has an outcome",
+    "checkout_share_exceeded": "Points may pay only their share of this order",
+    "checkout_below_minimum": "So few points cannot be used at a checkout",
+    "balance_full": "No account may hold so many points",
+    "not_proposed": "It has been decided already",
+    "not_posted": "It has not been posted",
+    "same_actor": "A second person must decide this",
+    "in_batch": "It is part of a batch and is decided with it",
+    "batch_refused": "Some members of the batch cannot be corrected so; nothing was done",
+    "batch_reversed": "The batch has been reversed",
 }
 
 

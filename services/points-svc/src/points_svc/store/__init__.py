@@ -16,6 +16,7 @@ from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
 from points_svc.domain.rules import Activation, Rules, in_force
 from points_svc.store import accounts, answers, habits, holds, ledger, orders, programmes, proof, reports
+from points_svc.store.adjustments import AdjustmentStore
 from points_svc.store.answers import Answered
 from points_svc.store.programmes import Loaded, Shelf
 from points_svc.store.rewards import Rewards
@@ -46,7 +47,7 @@ CountPoints = Callable[[Mapping[str, int]], None]
 OrderNames = Collection[tuple[Account, str]]
 
 
-class PointsStore:
+class PointsStore(AdjustmentStore):
     """The books, within one transaction."""
 
     def __init__(self, tx: Transaction, shelf: Shelf, count_points: CountPoints | None = None) -> None:
@@ -156,6 +157,10 @@ class PointsStore:
     async def read_hold(self, account: Account, hold_id: UUID) -> None:
         """One hold, with what it takes to end it."""
         await holds.read_named(self.tx, account, hold_id)
+
+    async def points_on_order(self, member_id: UUID, order_id: str, now: datetime) -> int:
+        """Points of a member that pay for an order: spent on it, or held for it."""
+        return await holds.points_on_order(self.tx, member_id, order_id, now)
 
     async def lock_due_holds(self, now: datetime, limit: int) -> list[Account]:
         """Accounts of the holds that have been over for longest, locked in ascending order."""

@@ -38,6 +38,12 @@ SELECT DISTINCT member_id FROM (
   SELECT member_id FROM hold WHERE state = 'held' AND expires_at <= :now ORDER BY expires_at, hold_id LIMIT :limit) AS due
 """)
 
+# What of a member's points pays for an order: spent on it, or held for it and not over.
+ON_ORDER = text("""
+SELECT coalesce(sum(CASE state WHEN 'held' THEN points ELSE captured END), 0) FROM hold
+WHERE member_id = :member_id AND order_id = :order_id AND (state = 'captured' OR (state = 'held' AND expires_at > :now))
+""")
+
 PAGE = text(f"""
 SELECT {COLUMNS} {FROM}
 WHERE h.member_id = :member_id AND h.seq < :before AND (NOT :only_open OR h.state = 'held')
@@ -71,6 +77,11 @@ async def named(tx: Transaction, hold_id: UUID) -> tuple[UUID, Hold] | None:
     """One hold and whose it is."""
     row = (await tx.run(NAMED, hold_id=hold_id)).one_or_none()
     return None if row is None else (row.member_id, _hold(row))
+
+
+async def points_on_order(tx: Transaction, member_id: UUID, order_id: str, now: datetime) -> int:
+    """Points of a member that pay for an order."""
+    return int((await tx.run(ON_ORDER, member_id=member_id, order_id=order_id, now=now)).scalar_one())
 
 
 async def page(tx: Transaction, member_id: UUID, before: int, limit: int, *, only_open: bool) -> list[Hold]:

@@ -104,6 +104,22 @@ INVARIANTS = {
               LEFT JOIN (SELECT member_id, ended_by AS cause, count(*) AS holds FROM made GROUP BY member_id, ended_by) m
                 USING (member_id, cause)
               WHERE (g.captured + g.released > 0)::int <> coalesce(m.holds, 0))""",
+    # What was corrected by hand was decided as the limit asks, moved once, and moved back no more than once (T-L18).
+    "adjustments": """
+      WITH moved AS (SELECT member_id, cause, sum(CASE WHEN debit = 'adjustment' THEN amount ELSE -amount END) AS points
+                     FROM transfer WHERE kind = 'adjusted' GROUP BY member_id, cause)
+      SELECT (SELECT count(*) FROM adjustment a
+              LEFT JOIN moved p ON p.member_id = a.member_id AND p.cause = 'adjustment ' || a.adjustment_id
+              LEFT JOIN moved r ON r.member_id = a.member_id AND r.cause = 'reversal ' || a.adjustment_id
+              WHERE coalesce(p.points, 0) <> (CASE a.state WHEN 'posted' THEN a.points ELSE 0 END)
+                 OR coalesce(r.points, 0) <> -sign(a.points) * coalesce(a.reversed_points, 0)
+                 OR (a.state = 'posted' AND NOT a.alone AND a.decided_by = a.proposed_by))
+           + (SELECT count(*) FROM moved m
+              LEFT JOIN (SELECT member_id, 'adjustment ' || adjustment_id AS cause FROM adjustment
+                         UNION ALL SELECT member_id, 'reversal ' || adjustment_id FROM adjustment) a
+                ON a.member_id = m.member_id AND a.cause = m.cause
+              WHERE a.cause IS NULL)
+           + (SELECT count(*) FROM transfer WHERE (debit = 'adjustment' OR credit = 'adjustment') <> (kind = 'adjusted'))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN

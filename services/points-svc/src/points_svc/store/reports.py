@@ -38,7 +38,9 @@ SELECT coalesce(sum(amount) FILTER (WHERE debit = 'issuance'), 0) AS issued,
        coalesce(sum(amount) FILTER (WHERE credit = 'redeemed'), 0)
          - coalesce(sum(amount) FILTER (WHERE debit = 'redeemed'), 0) AS spent,
        coalesce(sum(amount) FILTER (WHERE credit = 'expired'), 0)
-         - coalesce(sum(amount) FILTER (WHERE debit = 'expired'), 0) AS expired
+         - coalesce(sum(amount) FILTER (WHERE debit = 'expired'), 0) AS expired,
+       coalesce(sum(amount) FILTER (WHERE debit = 'adjustment'), 0)
+         - coalesce(sum(amount) FILTER (WHERE credit = 'adjustment'), 0) AS adjusted
 FROM transfer
 """)
 
@@ -74,7 +76,8 @@ async def order(tx: Transaction, member_id: UUID, order_id: str) -> Order | None
 
 
 async def summary(tx: Transaction) -> dict[str, int]:
-    """Points issued, taken back, spent, expired and outstanding; issued − taken back − spent − expired = outstanding − debt."""
+    """Points issued, taken back, spent, expired and outstanding; issued − taken back − spent − expired
+    + adjusted = outstanding − debt."""
     moved = (await tx.run(SUMMARY)).one()._mapping
     stands = (await tx.run(STANDING)).one()._mapping
     return {name: int(value) for name, value in (dict(moved) | dict(stands)).items()}
