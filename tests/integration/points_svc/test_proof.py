@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from tests.integration.points_svc.books import Books
+from tests.integration.points_svc.books import MEMBER, Books, activated
 from tests.integration.points_svc.till import open_checkout
 from tests.unit.points_svc.script import Script
 
@@ -80,3 +80,48 @@ async def test_a_hold_that_has_ended_cannot_be_changed_by_any_statement(books: B
 
     with pytest.raises(Exception, match="a hold ends once"):
         await books.database.in_transaction(work)
+
+
+WITHOUT = "ALTER TABLE {0} DISABLE TRIGGER USER; "
+BY_HAND = [
+    ("UPDATE adjustment SET points = points + 1 WHERE state = 'posted'", {"adjustments"}),
+    ("UPDATE adjustment SET state = 'rejected', seq = NULL WHERE state = 'posted'", {"adjustments"}),
+    ("UPDATE adjustment SET reversed_points = 1 WHERE state = 'posted'", {"adjustments"}),
+    ("DELETE FROM adjustment WHERE state = 'posted'", {"adjustments"}),
+    ("UPDATE reward SET taken = taken + 1", {"stock"}),
+    ("DELETE FROM redemption WHERE state = 'ordered'", {"stock", "redemptions"}),
+    (WITHOUT.format("redemption") + "UPDATE redemption SET points = points + 1", {"redemptions"}),
+    (
+        "UPDATE redemption SET state = 'cancelled', ended_at = made_at, ended_by = 'x' WHERE state = 'ordered'; "
+        "UPDATE reward SET taken = taken - 1",
+        {"redemptions"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("statement", "caught"), BY_HAND, ids=[statement[:60] for statement, _ in BY_HAND])
+async def test_what_is_changed_behind_the_back_of_corrections_and_rewards_is_caught(
+    books: Books, statement: str, caught: set[str]
+) -> None:
+    script = Script()
+    script.register()
+    script.buy(10000, "o1")
+    await books.play(script)
+    await books.apply([activated()])
+    async with open_checkout(books, script.now) as till:
+        by = {"reason": "r", "actor": "anna"}
+        assert (await till.post(f"/v1/members/{MEMBER}/adjustments", by | {"points": 5})).status_code == 201
+        await till.post(f"/v1/members/{MEMBER}/adjustments", by | {"points": 50_000})
+        reward = {"name": "Mug", "kind": "goods", "points": 10, "stock": 5, "valid_from": "2025-01-01T00:00:00Z"}
+        await till.client.put("/v1/rewards/mug", json=reward, headers={"Idempotency-Key": till.key()})
+        wanted = {"reward_id": "mug"}
+        made = [(await till.post(f"/v1/members/{MEMBER}/redemptions", wanted)).json() for _ in range(2)]
+        await till.post(f"/v1/redemptions/{made[0]['redemption_id']}/cancel", by)
+    assert await books.broken() == {}
+
+    async def work(tx: Transaction) -> None:
+        for part in statement.split("; "):
+            await tx.run(text(part))
+
+    await books.database.in_transaction(work)
+    assert set(await books.broken()) == caught

@@ -114,3 +114,22 @@ def test_a_services_own_reason_is_shown_with_money_instead_of_minor_units() -> N
 def test_times_are_those_of_the_programmes_zone() -> None:
     assert LENS.minute("2026-05-03T16:30:00Z") == "4 May 2026 00:30"
     assert LENS.day(None) == "–"
+
+
+def test_what_was_done_by_hand_names_who_and_why() -> None:
+    alone = {
+        "rule": "adjustment",
+        "version": 1,
+        "points": -50,
+        "reason": "typo",
+        "proposed_by": "anna",
+        "posted_by": "anna",
+    }
+    words = entry_in_words(entry(alone, "adjusted", -50), LENS)
+    assert words == "corrected by -50 by hand (anna): typo [programme version 1]"
+    two = entry_in_words(entry(alone | {"points": 20_000, "posted_by": "boris"}, "adjusted", 20_000), LENS)
+    assert two.startswith("corrected by +20,000 by hand (anna and boris): typo")
+    reversal = {"rule": "reversal", "points": -10, "wanted": -30, "reversed_by": "boris", "reason": "wrong member"}
+    assert entry_in_words(entry(reversal, "adjusted", -10), LENS) == (
+        "a correction by hand is reversed (boris): -10 of -30; the rest had been spent, because wrong member"
+    )

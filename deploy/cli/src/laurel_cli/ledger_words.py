@@ -90,6 +90,7 @@ KIND_WORDS = {
     "spent": "spent",
     "expired": "expired",
     "repaid": "debt repaid",
+    "adjusted": "adjusted",
 }
 
 
@@ -198,6 +199,18 @@ def _cancellation(_: Entry, why: Why, lens: Lens) -> str:
     return f"the {why['points']:,} points of {redeemed} come back, cancelled by {why['cancelled_by']}{reason}"
 
 
+def _adjustment(_: Entry, why: Why, __: Lens) -> str:
+    who = why["posted_by"] if why["posted_by"] == why["proposed_by"] else f"{why['proposed_by']} and {why['posted_by']}"
+    return f"corrected by {why['points']:+,} by hand ({who}): {why['reason']}"
+
+
+def _reversal(_: Entry, why: Why, __: Lens) -> str:
+    moved = "" if why["points"] == why["wanted"] else f" of {why['wanted']:+,}; the rest had been spent"
+    return (
+        f"a correction by hand is reversed ({why['reversed_by']}): {why['points']:+,}{moved}, because {why['reason']}"
+    )
+
+
 def _plainly(_: Entry, why: Why, __: Lens) -> str:
     told = [f"{name.replace('_', ' ')} {value}" for name, value in why.items() if name not in {"rule", "version"}]
     return f"{why.get('rule', 'no reason given')}" + (f": {', '.join(told)}" if told else "")
@@ -212,6 +225,8 @@ _RULES = {
     "review": _review,
     "expiry": _expiry,
     "spending": _spending,
+    "adjustment": _adjustment,
+    "reversal": _reversal,
     "redemption": _redemption,
     "cancellation": _cancellation,
 }
