@@ -13,7 +13,8 @@ from points_svc.domain.account import Account, Lot
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A rule said no. `kind` is a closed set: member_not_active, member_frozen, in_debt, insufficient_points; of holds also hold_captured,
-    hold_voided, hold_expired, capture_exceeds_hold, order_differs. `figures`: what the rule looked at."""
+    hold_voided, hold_expired, capture_exceeds_hold, order_differs; those of corrections, checkout and rewards stand in their own modules,
+    and all of them with their words in `handlers.once`. `figures`: what the rule looked at."""
 
     kind: str
     figures: Mapping[str, object] = field(default_factory=dict)
