@@ -121,6 +121,18 @@ BREAKS = [
 ]
 
 
+async def test_a_reward_that_changes_after_it_was_read_is_not_claimed_as_it_was(shop: Checkout, books: Books) -> None:
+    """Broken by a claim that looks at the stock alone: a member would pay a price, or keep a limit, that holds no more."""
+    await offer(shop, stock=5)
+    async with books.database.reading() as tx:
+        read = await books.store(tx).rewards.named("mug")
+    assert read is not None
+    await offer(shop, stock=5, per_member=1)
+    async with books.database.transaction() as tx:
+        assert not await books.store(tx).rewards.claim(read)
+    assert await taken(shop) == 0
+
+
 class Undone(Exception):
     """The change is taken back."""
 
