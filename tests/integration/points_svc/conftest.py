@@ -9,7 +9,7 @@ import pytest
 from laurel_cli.stack import Stack, throwaway_stack
 from laurel_kit.migrate import upgrade
 from points_svc.main import migrations
-from tests.integration.points_svc.books import Books
+from tests.integration.points_svc.books import Books, activated
 from tests.integration.points_svc.till import Checkout, open_checkout
 from tests.unit.points_svc.script import Script
 
@@ -52,3 +52,10 @@ async def till(books: Books) -> AsyncIterator[Checkout]:
         checkout.clock.at = script.now
         yield checkout
         assert await books.broken() == {}
+
+
+@pytest.fixture
+async def shop(till: Checkout, books: Books) -> Checkout:
+    """The same member where a programme is in force."""
+    await books.apply([activated()])
+    return till

@@ -205,3 +205,27 @@ async def test_who_and_what_is_unknown_is_a_404_and_uses_up_no_key(desk: Checkou
     assert (await desk.client.get(f"/v1/adjustments/{nobody}")).status_code == 404
     assert (await desk.client.get(f"{BATCHES}/{nobody}")).status_code == 404
     assert (await desk.post(PATH, line, key)).status_code == 201
+
+
+async def test_another_spelling_of_a_name_is_no_second_person(desk: Checkout) -> None:
+    """Callers give names, not credentials; a blank or a capital letter must not make two of one."""
+    path = f"/v1/adjustments/{(await adjust(desk, 10_001)).json()['adjustment_id']}/approve"
+    for name in (f" {ANNA}", ANNA.upper(), ANNA.replace("/", " / ")):
+        assert (await desk.post(path, {"actor": name})).json()["type"] == "same_actor"
+    assert (await desk.figures())[0] == 100
+
+
+async def test_a_hold_that_is_over_is_told_once_when_a_correction_is_proposed_or_decided(
+    desk: Checkout, books: Books
+) -> None:
+    """Broken by a page of the hold's end that is closed a second time: the statement would be said twice."""
+    for points, end in ((10_001, "reject"), (10_002, "approve")):
+        await desk.held(30)
+        desk.clock.move(timedelta(minutes=15))
+        made = (await adjust(desk, points)).json()
+        await desk.held(20)
+        desk.clock.move(timedelta(minutes=15))
+        await desk.post(f"/v1/adjustments/{made['adjustment_id']}/{end}", {"actor": BORIS})
+    numbers = [number for member, number, _ in await books.said() if member == MEMBER]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert await desk.figures() == (10_102, 0, 0, 10_102)

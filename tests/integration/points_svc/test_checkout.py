@@ -33,7 +33,7 @@ async def test_a_hold_above_the_share_is_refused_with_figures_and_all_holds_of_a
 ) -> None:
     """A share that is judged hold by hold pays the whole order in four."""
     await books.apply([activated()])
-    order: Any = {"order_id": "o9", "order_amount_minor": 200}
+    order: dict[str, Any] = {"order_id": "o9", "order_amount_minor": 200}
     refused = await till.hold(61, **order)
     assert (refused.status_code, refused.json()["type"]) == (409, "checkout_share_exceeded")
     assert (refused.json()["share_minor"], refused.json()["worth_minor"]) == (60, 61)

@@ -92,13 +92,13 @@ BY_HAND = [
     ("UPDATE adjustment SET state = 'rejected', seq = NULL WHERE state = 'posted'", {"adjustments"}),
     ("UPDATE adjustment SET reversed_points = 1 WHERE state = 'posted'", {"adjustments"}),
     ("DELETE FROM adjustment WHERE state = 'posted'", {"adjustments"}),
-    ("UPDATE reward SET taken = taken + 1", {"rewards"}),
-    ("DELETE FROM redemption WHERE state = 'ordered'", {"rewards"}),
-    (WITHOUT.format("redemption") + "UPDATE redemption SET points = points + 1", {"rewards"}),
+    ("UPDATE reward SET taken = taken + 1", {"stock"}),
+    ("DELETE FROM redemption WHERE state = 'ordered'", {"stock", "redemptions"}),
+    (WITHOUT.format("redemption") + "UPDATE redemption SET points = points + 1", {"redemptions"}),
     (
         "UPDATE redemption SET state = 'cancelled', ended_at = made_at, ended_by = 'x' WHERE state = 'ordered'; "
         "UPDATE reward SET taken = taken - 1",
-        {"rewards"},
+        {"redemptions"},
     ),
 ]
 

@@ -89,6 +89,13 @@ def test_a_correction_names_the_standing_that_it_follows() -> None:
          "what was not spent by 2 Feb 2026 has expired [programme version 1]"),
         ({"rule": "spending", "key": "k", "points": 60, "order": "soonest expiry first", "reason": "tea"},
          "60 points spent for tea, those first that expire soonest"),
+        ({"rule": "redemption", "version": 1, "reward_id": "mug", "reward": "A mug", "points": 1200, "per_member": 2, "had": 1,
+          "per_period": 1, "period": "week", "had_in_period": 0},
+         "1,200 points for reward mug (A mug), number 2 of at most 2, number 1 of at most 1 a week, those first that expire soonest "
+         "[programme version 1]"),
+        ({"rule": "cancellation", "version": 1, "reward_id": "mug", "points": 1200, "redeemed_at": "2026-05-03T16:30:00Z",
+          "cancelled_by": "mei", "reason": "sold out"},
+         "the 1,200 points of reward mug redeemed 4 May 2026 00:30 come back, cancelled by mei: sold out [programme version 1]"),
         ({"rule": "goodwill", "version": 3, "asked_by": "staff"}, "goodwill: asked by staff [programme version 3]"),
     ],
 )  # fmt: skip
@@ -152,17 +159,6 @@ def test_what_was_done_by_hand_names_who_and_why() -> None:
     reversal = {"rule": "reversal", "points": -10, "wanted": -30, "reversed_by": "boris", "reason": "wrong member"}
     assert entry_in_words(entry(reversal, "adjusted", -10), LENS) == (
         "a correction by hand is reversed (boris): -10 of -30; the rest had been spent, because wrong member"
-    )
-
-
-def test_a_reward_and_its_cancellation_are_told() -> None:
-    had = {"rule": "reward", "points": 1_000, "reward": "Mug", "kind": "goods", "reward_id": "mug"}
-    assert entry_in_words(entry(had, "spent", -1_000), LENS) == (
-        "1,000 points for Mug (goods mug), those first that expire soonest"
-    )
-    back = {"rule": "cancellation", "points": 1_000, "reward_id": "mug", "cancelled_by": "anna", "reason": "broken"}
-    assert entry_in_words(entry(back, "given_back", 1_000), LENS) == (
-        "reward mug is cancelled by anna, 1,000 points come back: broken"
     )
 
 

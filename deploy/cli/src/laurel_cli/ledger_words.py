@@ -245,6 +245,22 @@ def _undone(_: Entry, why: Why, __: Lens) -> str:
     return f"{why['points']:,} taken back, because {why['because']}"
 
 
+def _redemption(_: Entry, why: Why, __: Lens) -> str:
+    words = f"{why['points']:,} points for reward {why['reward_id']} ({why['reward']})"
+    kept = []
+    if why.get("per_member") is not None:
+        kept.append(f"number {why['had'] + 1} of at most {why['per_member']:,}")
+    if why.get("per_period") is not None:
+        kept.append(f"number {why['had_in_period'] + 1} of at most {why['per_period']:,} a {why['period']}")
+    return words + (f", {', '.join(kept)}" if kept else "") + ", those first that expire soonest"
+
+
+def _cancellation(_: Entry, why: Why, lens: Lens) -> str:
+    reason = f": {why['reason']}" if why.get("reason") else ""
+    redeemed = f"reward {why['reward_id']} redeemed {lens.minute(why['redeemed_at'])}"
+    return f"the {why['points']:,} points of {redeemed} come back, cancelled by {why['cancelled_by']}{reason}"
+
+
 def _adjustment(_: Entry, why: Why, __: Lens) -> str:
     who = why["posted_by"] if why["posted_by"] == why["proposed_by"] else f"{why['proposed_by']} and {why['posted_by']}"
     return f"corrected by {why['points']:+,} by hand ({who}): {why['reason']}"
@@ -255,14 +271,6 @@ def _reversal(_: Entry, why: Why, __: Lens) -> str:
     return (
         f"a correction by hand is reversed ({why['reversed_by']}): {why['points']:+,}{moved}, because {why['reason']}"
     )
-
-
-def _reward(_: Entry, why: Why, __: Lens) -> str:
-    return f"{why['points']:,} points for {why['reward']} ({why['kind']} {why['reward_id']}), those first that expire soonest"
-
-
-def _cancellation(_: Entry, why: Why, __: Lens) -> str:
-    return f"reward {why['reward_id']} is cancelled by {why['cancelled_by']}, {why['points']:,} points come back: {why['reason']}"
 
 
 def _plainly(_: Entry, why: Why, __: Lens) -> str:
@@ -289,7 +297,7 @@ _RULES = {
     "share bonus undone": _undone,
     "adjustment": _adjustment,
     "reversal": _reversal,
-    "reward": _reward,
+    "redemption": _redemption,
     "cancellation": _cancellation,
 }
 

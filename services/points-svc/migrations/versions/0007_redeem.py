@@ -1,4 +1,4 @@
-"""Corrections by hand with a second person above a limit, and the catalogue of rewards with what was redeemed of it."""
+"""The catalogue of rewards with what was redeemed of it, and corrections by hand with a second person above a limit."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ CREATE TABLE adjustment (
 )
 """
 
-# `stock`: how many there are in all; NULL: no end. `taken`: how many of them live redemptions have.
+# `stock`: how many there are in all; NULL: no end. `taken`: how many of them live redemptions have. `revision`: grows with each change.
 REWARD = """
 CREATE TABLE reward (
   reward_id text COLLATE "C" PRIMARY KEY,
@@ -61,19 +61,23 @@ CREATE TABLE reward (
   points bigint NOT NULL CHECK (points BETWEEN 1 AND 1000000000000),
   stock bigint CHECK (stock >= 0),
   taken bigint NOT NULL DEFAULT 0 CHECK (taken >= 0),
-  valid_from timestamptz NOT NULL,
+  valid_from timestamptz,
   valid_until timestamptz,
   per_member bigint CHECK (per_member >= 1),
   per_period bigint CHECK (per_period >= 1),
   period text CHECK (period IN ('day', 'week', 'month')),
   at_once boolean NOT NULL,
   gives text,
+  revision bigint NOT NULL DEFAULT 1,
   CHECK (taken <= stock),
-  CHECK ((per_period IS NULL) = (period IS NULL))
+  CHECK (valid_from < valid_until),
+  CHECK ((per_period IS NULL) = (period IS NULL)),
+  CHECK (NOT (at_once AND kind = 'draw'))
 ) WITH (fillfactor = 70)
 """
 
-# `seq`: the entry that spent the points. `day`: programme-local, what limits per period count.
+# `seq`: the entry that spent the points. `day`: programme-local, what limits per period count. `kind`, `points`, `gives`: as the reward
+# was when it was redeemed.
 REDEMPTION = """
 CREATE TABLE redemption (
   redemption_id uuid PRIMARY KEY,
@@ -92,7 +96,8 @@ CREATE TABLE redemption (
   outcome text CHECK (outcome IN ('won', 'lost')),
   UNIQUE (member_id, seq),
   CHECK ((state = 'ordered') = (ended_at IS NULL)),
-  CHECK (outcome IS NULL OR (kind = 'draw' AND state = 'fulfilled' AND reason IS NOT NULL))
+  CHECK ((kind = 'draw' AND state = 'fulfilled') = (outcome IS NOT NULL)),
+  CHECK (outcome IS NULL OR reason IS NOT NULL)
 ) WITH (fillfactor = 90)
 """
 
@@ -113,6 +118,7 @@ ENDS_ONCE = (
 INDEXES = (
     "CREATE INDEX adjustment_of_batch ON adjustment (batch_id, member_id) WHERE batch_id IS NOT NULL",
     "CREATE INDEX adjustment_waiting ON adjustment (number) WHERE state = 'proposed'",
+    # What a member has of a reward, for its limits.
     "CREATE INDEX redemption_of_reward ON redemption (member_id, reward_id, day) WHERE state <> 'cancelled'",
     # What else an order is paid with: read when a hold names the order's amount.
     "CREATE INDEX hold_of_order ON hold (member_id, order_id) WHERE order_id IS NOT NULL",

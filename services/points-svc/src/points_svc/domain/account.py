@@ -55,9 +55,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 AWARD_LOTS_FROM = 1 << 40
 HANDED_LOTS_FROM = 1 << 45  # then the number of the entry: points from another member, and bonuses for what others did
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
-ADJUSTED_LOTS_FROM = (
-    1 << 54
-)  # then the entry that filled it: what was corrected by hand, or came back by hand after its expiry
+ADJUSTED_LOTS_FROM = 1 << 54  # then the entry that filled it: corrected by hand, or back by hand after its expiry
 EXTENDED_LOTS_FROM = 1 << 60  # then the number of the entry that moved points here
 
 

@@ -62,13 +62,18 @@ def is_small(points: Iterable[int], rules: Rules) -> bool:
     return sum(abs(one) for one in points) <= rules.alone_max
 
 
+def is_same_person(one: str, other: str) -> bool:
+    """Callers give names, not credentials: another spelling of a name is no second person."""
+    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+
+
 def barred(state: str, proposed_by: str, actor: str, *, approves: bool) -> Refused | None:
     """Why this person cannot decide now. The proposer may withdraw what he proposed, and not approve it."""
     if state != PROPOSED:
         return Refused("not_proposed", {"state": state})
     return (
         Refused("same_actor", {"state": state, "proposed_by": proposed_by})
-        if approves and actor == proposed_by
+        if approves and is_same_person(actor, proposed_by)
         else None
     )
 

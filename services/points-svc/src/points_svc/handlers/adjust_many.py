@@ -139,7 +139,7 @@ async def reverse_batch(
 def _not_reversible(batch: Batch, actor: str) -> Refused | None:
     if batch.state != POSTED:
         return Refused("batch_reversed" if batch.state == REVERSED else "not_posted", {"state": batch.state})
-    if not batch.alone and actor == batch.proposed_by:
+    if not batch.alone and adjusting.is_same_person(actor, batch.proposed_by):
         return Refused("same_actor", {"state": batch.state, "proposed_by": batch.proposed_by})
     return None
 

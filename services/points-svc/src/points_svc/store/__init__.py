@@ -37,7 +37,7 @@ from points_svc.store.answers import Answered
 from points_svc.store.handovers import Between
 from points_svc.store.programmes import Loaded, Shelf
 from points_svc.store.reminders import Pass
-from points_svc.store.rewards import RewardStore
+from points_svc.store.rewards import Rewards
 from points_svc.store.shares import Shares
 
 __all__ = ["PointsStore", "Shelf"]
@@ -66,7 +66,7 @@ CountPoints = Callable[[Mapping[str, int]], None]
 OrderNames = Collection[tuple[Account, str]]
 
 
-class PointsStore(AdjustmentStore, RewardStore):
+class PointsStore(AdjustmentStore):
     """The books, within one transaction."""
 
     def __init__(self, tx: Transaction, shelf: Shelf, count_points: CountPoints | None = None) -> None:
@@ -76,6 +76,7 @@ class PointsStore(AdjustmentStore, RewardStore):
         self.shares = Shares(tx)
         self._shelf = shelf
         self._count_points = count_points
+        self.rewards = Rewards(tx)
 
     async def rules(self, versions: Collection[int]) -> Mapping[int, Rules]:
         """Programme versions, ready for use. Raises Hold."""

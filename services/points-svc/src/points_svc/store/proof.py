@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.store import chain
+from points_svc.store import chain, reward_proof
 from points_svc.store.reports import by_name
 
 BY_ACCOUNT = text("""
@@ -166,25 +166,12 @@ INVARIANTS = {
               WHERE coalesce(p.points, 0) <> (CASE a.state WHEN 'posted' THEN a.points ELSE 0 END)
                  OR coalesce(r.points, 0) <> -sign(a.points) * coalesce(a.reversed_points, 0)
                  OR (a.state = 'posted' AND NOT a.alone AND a.decided_by = a.proposed_by))
-           + (SELECT count(*) FROM moved m WHERE NOT EXISTS (
-                SELECT FROM adjustment a WHERE a.member_id = m.member_id
-                  AND m.cause IN ('adjustment ' || a.adjustment_id, 'reversal ' || a.adjustment_id)))
+           + (SELECT count(*) FROM moved m
+              LEFT JOIN (SELECT member_id, 'adjustment ' || adjustment_id AS cause FROM adjustment
+                         UNION ALL SELECT member_id, 'reversal ' || adjustment_id FROM adjustment) a
+                ON a.member_id = m.member_id AND a.cause = m.cause
+              WHERE a.cause IS NULL)
            + (SELECT count(*) FROM transfer WHERE (debit = 'adjustment' OR credit = 'adjustment') <> (kind = 'adjusted'))""",
-    # What is taken of a stock is what live redemptions have; each was paid once, and what was cancelled came back whole.
-    "rewards": """
-      WITH back AS (SELECT member_id, cause, sum(amount) AS points FROM transfer
-                    WHERE debit = 'redeemed' AND order_id IS NULL GROUP BY member_id, cause)
-      SELECT (SELECT count(*) FROM reward w
-              LEFT JOIN (SELECT reward_id, count(*) AS live FROM redemption WHERE state <> 'cancelled' GROUP BY reward_id) r
-                USING (reward_id)
-              WHERE w.taken <> coalesce(r.live, 0))
-           + (SELECT count(*) FROM redemption r
-              LEFT JOIN transfer t ON t.member_id = r.member_id AND t.seq = r.seq
-              LEFT JOIN back b ON b.member_id = r.member_id AND b.cause = 'cancellation ' || r.redemption_id
-              WHERE t.cause IS DISTINCT FROM 'redemption ' || r.redemption_id OR t.credit <> 'redeemed' OR t.amount <> r.points
-                 OR coalesce(b.points, 0) <> (CASE r.state WHEN 'cancelled' THEN r.points ELSE 0 END))
-           + (SELECT count(*) FROM transfer t WHERE t.cause LIKE 'redemption %' AND t.credit = 'redeemed' AND NOT EXISTS (
-                SELECT FROM redemption r WHERE r.member_id = t.member_id AND r.seq = t.seq))""",
     # A lot holds what was put into it less what was taken.
     "lots": f"""
       SELECT count(*) FROM lot l FULL JOIN
@@ -212,7 +199,8 @@ RETURNED = """
       FULL JOIN (SELECT member_id, order_id, sum(amount) AS points FROM transfer
                  WHERE debit = 'redeemed' AND order_id IS NOT NULL GROUP BY member_id, order_id) AS back USING (member_id, order_id)
       WHERE coalesce(paid.returned, 0) <> coalesce(back.points, 0)"""
-STATEMENTS = {name: text(query) for name, query in (INVARIANTS | chain.INVARIANTS | {"returned": RETURNED}).items()}
+EVERYTHING = INVARIANTS | chain.INVARIANTS | reward_proof.INVARIANTS | {"returned": RETURNED}
+STATEMENTS = {name: text(query) for name, query in EVERYTHING.items()}
 
 
 async def trial_balance(tx: Transaction) -> dict[str, Any]:

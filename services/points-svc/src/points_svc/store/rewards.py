@@ -1,138 +1,146 @@
-"""Rewards and redemptions. The one thing not to break: stock is claimed in one guarded statement, after the account has been locked."""
+"""Rewards and redemptions. The one thing not to break: a piece is claimed in the one statement that also sees that one is left, after the
+member's account has been locked; so rewards are locked behind accounts, one a transaction."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.domain.account import Account, Payment
-from points_svc.domain.rewards import Redemption, Reward
-from points_svc.store import ledger
+from points_svc.domain.rewards import Had, Redemption, Reward
 
-COLUMNS = "reward_id, name, kind, points, stock, valid_from, valid_until, per_member, per_period, period, at_once, gives, taken"
-REDEEMED_COLUMNS = """redemption_id, member_id, seq, reward_id, kind, points, gives, made_at, day, state, ended_at, ended_by, reason,
-  outcome"""
+COLUMNS = """reward_id, name, kind, points, stock, taken, valid_from, valid_until, per_member, per_period, period, at_once, gives,
+  revision"""
 
-# New, or in place of what stood; not below what is taken: then no row comes back.
-PUT = text("""
+# New, or changed as a whole; no row where more has been taken than there is to be.
+PUT = text(f"""
 INSERT INTO reward (reward_id, name, kind, points, stock, valid_from, valid_until, per_member, per_period, period, at_once, gives)
-VALUES (:reward_id, :name, :kind, :points, CAST(:stock AS bigint), :valid_from, CAST(:valid_until AS timestamptz),
-  CAST(:per_member AS bigint), CAST(:per_period AS bigint), CAST(:period AS text), :at_once, CAST(:gives AS text))
-ON CONFLICT (reward_id) DO UPDATE SET name = excluded.name, kind = excluded.kind, points = excluded.points,
-  stock = excluded.stock, valid_from = excluded.valid_from, valid_until = excluded.valid_until,
-  per_member = excluded.per_member, per_period = excluded.per_period, period = excluded.period, at_once = excluded.at_once,
-  gives = excluded.gives
-WHERE excluded.stock IS NULL OR reward.taken <= excluded.stock
-RETURNING taken
+VALUES (:reward_id, :name, :kind, :points, :stock, :valid_from, :valid_until, :per_member, :per_period, :period, :at_once, :gives)
+ON CONFLICT (reward_id) DO UPDATE SET
+  name = EXCLUDED.name, kind = EXCLUDED.kind, points = EXCLUDED.points, stock = EXCLUDED.stock, valid_from = EXCLUDED.valid_from,
+  valid_until = EXCLUDED.valid_until, per_member = EXCLUDED.per_member, per_period = EXCLUDED.per_period, period = EXCLUDED.period,
+  at_once = EXCLUDED.at_once, gives = EXCLUDED.gives, revision = reward.revision + 1
+WHERE EXCLUDED.stock IS NULL OR reward.taken <= EXCLUDED.stock
+RETURNING {COLUMNS}
 """)
-
-# One is taken if one is left and the price is still the one that was decided upon. A second one waits here and then looks again.
-CLAIM = text("""
-UPDATE reward SET taken = taken + 1
-WHERE reward_id = :reward_id AND points = :points AND kind = :kind AND (stock IS NULL OR taken < stock) RETURNING taken
-""")
-
-RETURN = text("UPDATE reward SET taken = taken - 1 WHERE reward_id = :reward_id")
 
 NAMED = text(f"SELECT {COLUMNS} FROM reward WHERE reward_id = :reward_id")
 
-LIST = text(f"SELECT {COLUMNS} FROM reward WHERE reward_id > :after ORDER BY reward_id LIMIT :limit")
+PAGE = text(f"SELECT {COLUMNS} FROM reward WHERE reward_id > :after ORDER BY reward_id LIMIT :limit")
 
-# How many a member has had that were not cancelled, ever and since a local day.
-HAD = text("""
-SELECT count(*) AS ever, count(*) FILTER (WHERE day >= :since) AS lately FROM redemption
-WHERE member_id = :member_id AND reward_id = :reward_id AND state <> 'cancelled'
+# Sees that one is left and takes it; who waited for another's claim looks again. None where the reward has changed since it was read.
+CLAIM = text("""
+UPDATE reward SET taken = taken + 1
+WHERE reward_id = :reward_id AND revision = :revision AND (stock IS NULL OR taken < stock)
 """)
 
-ADD = text("""
-INSERT INTO redemption (redemption_id, member_id, seq, reward_id, kind, points, gives, made_at, day, state, ended_at, ended_by)
-VALUES (:redemption_id, :member_id, :seq, :reward_id, :kind, :points, CAST(:gives AS text), :made_at, :day, :state,
-  CAST(:ended_at AS timestamptz), CAST(:ended_by AS text))
+# The redemption is cancelled in this transaction, once, so this runs once.
+PUT_BACK = text("UPDATE reward SET taken = taken - 1 WHERE reward_id = :reward_id")
+
+# A member's live redemptions of one reward. His account is locked, so nobody adds one meanwhile.
+HAD = text("""
+SELECT count(*) AS ever, count(*) FILTER (WHERE day >= :since) AS in_period
+FROM redemption WHERE member_id = :member_id AND reward_id = :reward_id AND state <> 'cancelled'
+""")
+
+REDEMPTION_COLUMNS = """redemption_id, member_id, seq, reward_id, kind, points, gives, made_at, day, state, ended_at, ended_by, reason,
+  outcome"""
+
+ADD = text(f"""
+INSERT INTO redemption ({REDEMPTION_COLUMNS})
+VALUES (:redemption_id, :member_id, :seq, :reward_id, :kind, :points, :gives, :made_at, :day, :state, :ended_at, :ended_by, :reason,
+  :outcome)
 """)
 
 END = text("""
-UPDATE redemption SET state = :state, ended_at = :ended_at, ended_by = :ended_by, reason = CAST(:reason AS text),
-  outcome = CAST(:outcome AS text)
+UPDATE redemption SET state = :state, ended_at = :ended_at, ended_by = :ended_by, reason = :reason, outcome = :outcome
 WHERE redemption_id = :redemption_id
 """)
 
-REDEEMED = text(f"SELECT {REDEEMED_COLUMNS} FROM redemption WHERE redemption_id = :redemption_id")
+OWNER = text("SELECT member_id FROM redemption WHERE redemption_id = :redemption_id")
+
+REDEMPTION = text(f"SELECT {REDEMPTION_COLUMNS} FROM redemption WHERE redemption_id = :redemption_id")
 
 # A member's redemptions, the latest first.
-PAGE = text(f"""
-SELECT {REDEEMED_COLUMNS} FROM redemption WHERE member_id = :member_id AND seq < :before ORDER BY seq DESC LIMIT :limit
+REDEMPTIONS = text(f"""
+SELECT {REDEMPTION_COLUMNS} FROM redemption WHERE member_id = :member_id AND seq < :before ORDER BY seq DESC LIMIT :limit
 """)
 
-# Which lots paid.
-PAID = text("""
-SELECT seq, place, lot, amount, returned FROM consumption WHERE member_id = :member_id AND seq = :seq ORDER BY place
-""")
+# Which lots paid it, in that order.
+PARTS = text("SELECT lot, amount FROM consumption WHERE member_id = :member_id AND seq = :seq ORDER BY place")
+
+# All of it has come back.
+RETURNED = text("UPDATE consumption SET returned = amount WHERE member_id = :member_id AND seq = :seq")
 
 
-class RewardStore:
-    """The part of the books that keeps the catalogue."""
+class Rewards:
+    """The catalogue and what was redeemed of it, within one transaction."""
 
-    tx: Transaction
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
 
-    async def put_reward(self, reward: Reward) -> int | None:
-        """How many are taken of it; None: more than the new stock, and nothing is changed."""
-        columns = {name: value for name, value in asdict(reward).items() if name != "taken"}
-        taken: int | None = (await self.tx.run(PUT, **columns)).scalar_one_or_none()
-        return taken
-
-    async def reward(self, reward_id: str) -> Reward | None:
-        """One reward as it stands."""
-        row = (await self.tx.run(NAMED, reward_id=reward_id)).one_or_none()
+    async def put(self, reward: Reward) -> Reward | None:
+        """As it stands afterwards; None: more of it has been taken than there is to be, and nothing was changed."""
+        columns = asdict(reward)
+        del columns["taken"], columns["revision"]
+        row = (await self._tx.run(PUT, **columns)).one_or_none()
         return None if row is None else Reward(*row)
 
-    async def rewards_after(self, after: str, limit: int) -> list[Reward]:
-        """A page of the catalogue."""
-        return [Reward(*row) for row in await self.tx.run(LIST, after=after, limit=limit)]
+    async def named(self, reward_id: str) -> Reward | None:
+        """One reward as it stands, not locked."""
+        row = (await self._tx.run(NAMED, reward_id=reward_id)).one_or_none()
+        return None if row is None else Reward(*row)
 
-    async def claim_reward(self, reward: Reward) -> bool:
-        """Whether one was left at this price, and is taken now."""
-        row = await self.tx.run(CLAIM, reward_id=reward.reward_id, points=reward.points, kind=reward.kind)
-        return row.one_or_none() is not None
+    async def page(self, after: str, limit: int) -> list[Reward]:
+        """The next rewards by id."""
+        return [Reward(*row) for row in await self._tx.run(PAGE, after=after, limit=limit)]
 
-    async def return_reward(self, reward_id: str) -> None:
-        """One is there again."""
-        await self.tx.run(RETURN, reward_id=reward_id)
+    async def claim(self, reward: Reward) -> bool:
+        """Take one piece of the reward as it was read. False: none is left, or the reward is another by now."""
+        return (await self._tx.run(CLAIM, reward_id=reward.reward_id, revision=reward.revision)).rowcount == 1
 
-    async def had_of(self, member_id: UUID, reward_id: str, since: date) -> tuple[int, int]:
-        """How many a member has had, ever and since a local day; his account is locked."""
-        row = (await self.tx.run(HAD, member_id=member_id, reward_id=reward_id, since=since)).one()
-        return row.ever, row.lately
+    async def put_back(self, reward_id: str) -> None:
+        """One piece is free again."""
+        await self._tx.run(PUT_BACK, reward_id=reward_id)
 
-    async def add_redemption(self, redemption: Redemption) -> None:
-        """A new one."""
-        columns: dict[str, Any] = asdict(redemption)
-        del columns["reason"], columns["outcome"]
-        await self.tx.run(ADD, **columns)
+    async def had(self, member_id: UUID, reward_id: str, since: date) -> Had:
+        """What a member, whose account is locked, has of a reward; `since`: the first day of the current period."""
+        return Had(*(await self._tx.run(HAD, member_id=member_id, reward_id=reward_id, since=since)).one())
 
-    async def end_redemption(self, redemption: Redemption) -> None:
+    async def add(self, made: Redemption) -> None:
+        """A new redemption."""
+        await self._tx.run(ADD, **asdict(made))
+
+    async def end(self, ended: Redemption) -> None:
         """Fulfilled or cancelled."""
-        ended = ("redemption_id", "state", "ended_at", "ended_by", "reason", "outcome")
-        await self.tx.run(END, **{name: getattr(redemption, name) for name in ended})
+        await self._tx.run(
+            END, redemption_id=ended.redemption_id, state=ended.state, ended_at=ended.ended_at,
+            ended_by=ended.ended_by, reason=ended.reason, outcome=ended.outcome,
+        )  # fmt: skip
+
+    async def owner(self, redemption_id: UUID) -> UUID | None:
+        """Whose redemption it is; None: there is none."""
+        found: UUID | None = (await self._tx.run(OWNER, redemption_id=redemption_id)).scalar_one_or_none()
+        return found
 
     async def redemption(self, redemption_id: UUID) -> Redemption | None:
         """One redemption as it stands."""
-        row = (await self.tx.run(REDEEMED, redemption_id=redemption_id)).one_or_none()
+        row = (await self._tx.run(REDEMPTION, redemption_id=redemption_id)).one_or_none()
         return None if row is None else Redemption(*row)
 
-    async def redemptions_before(self, member_id: UUID, before: int, limit: int) -> list[Redemption]:
+    async def redemptions(self, member_id: UUID, before: int, limit: int) -> list[Redemption]:
         """A page of a member's redemptions, the latest first."""
-        rows = await self.tx.run(PAGE, member_id=member_id, before=before, limit=limit)
+        rows = await self._tx.run(REDEMPTIONS, member_id=member_id, before=before, limit=limit)
         return [Redemption(*row) for row in rows]
 
-    async def read_paid(self, account: Account, redemption: Redemption) -> list[Payment]:
-        """What paid a redemption, with its lots; kept under its cause, so that what comes back is noted beside it."""
-        rows = await self.tx.run(PAID, member_id=account.member_id, seq=redemption.seq)
-        paid = [Payment(*row) for row in rows]
-        account.payments[f"redemption {redemption.redemption_id}"] = paid
-        await ledger.read_lots(self.tx, [(account, payment.lot) for payment in paid])
-        return paid
+    async def parts(self, redemption: Redemption) -> tuple[tuple[int, int], ...]:
+        """The (lot, points) that paid it, in that order."""
+        rows = await self._tx.run(PARTS, member_id=redemption.member_id, seq=redemption.seq)
+        return tuple((row.lot, row.amount) for row in rows)
+
+    async def note_returned(self, redemption: Redemption) -> None:
+        """All that paid it has come back."""
+        await self._tx.run(RETURNED, member_id=redemption.member_id, seq=redemption.seq)
