@@ -23,7 +23,7 @@ from tests.unit.points_svc.script import SHANGHAI, Activity, programme
 
 GROUP = "points-svc"
 HEARD = "activities"
-TOPICS = ("activities", "tiers", "campaigns", "points", "activities.dead-letter")
+TOPICS = ("activities", "tiers", "campaigns", "handovers", "points", "activities.dead-letter")
 START = datetime(2025, 3, 3, 4, tzinfo=UTC)
 SESSION_SECONDS = 2.0
 

@@ -22,6 +22,7 @@ from laurel_cli.stack import Stack
 from laurel_kit import reading
 from laurel_kit.postgres import Database
 from laurel_kit.reading import Reader
+from points_svc.consumer import LISTENS_TO
 from tests.fault.loop.broker import committed, ends_of, force_committed, forget_group
 from tests.fault.loop.observer import broken_moves, count_moves, one, positions
 from tests.fault.loop.points import GROUP as POINTS_GROUP
@@ -57,7 +58,7 @@ async def test_t_k10_a_batch_held_over_two_rebalances_is_refused_and_no_cursor_m
         return all(lane.next == lane.end for lane in reader.lanes.values() if lane.topic == ACTIVITIES)
 
     async def a_has_all() -> bool:
-        return a.consumer is not None and len(a.consumer.assignment()) == 3 * PARTITIONS
+        return a.consumer is not None and len(a.consumer.assignment()) == len(LISTENS_TO) * PARTITIONS
 
     async with running(a):
         await until(held_taken(held), 20)
