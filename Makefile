@@ -53,9 +53,11 @@ e2e: setup ## The whole stack
 figures: setup ## The check figures of the specification through the real stack, all six rows (long)
 	@$(BIN)/python -m pytest -s tests/e2e/test_check_figures.py $(ARGS)
 proof: setup ## Model, convergence and kill tests at full size (long)
-	@$(BIN)/python -m pytest -s -m "long and not nightly" $(T) $(ARGS)
+	@$(BIN)/python -m pytest -s -m "long and not nightly and not full" $(T) $(ARGS)
 fault: setup ## The fault catalogue at the size of every change, one report at its end: up to 20 minutes on 2 cores
 	@$(BIN)/python -m tests.fault $(T) $(ARGS)
+fault-ledger: setup ## The catalogue of the ledger (T-L) at full size, one report at its end: some 20 minutes
+	@$(BIN)/python -m tests.fault --ledger $(T) $(ARGS)
 fault-nightly: setup ## The fault catalogue at the size of every night: hours (T=path narrows it)
 	@$(BIN)/python -m tests.fault --nightly $(T) $(ARGS)
 bench: setup ## What it costs beside its own floor and beside the usual way; 8 minutes, an idle machine (ARGS="--only floor ours2")
@@ -83,4 +85,4 @@ lock: setup ## Compile the hashed requirement files anew (no index address ends 
 	  --no-annotate --no-header --quiet --extra demo $(addprefix --no-emit-package ,$(DISTRIBUTIONS)) \
 	  requirements/dev.in $(addsuffix /pyproject.toml,$(PACKAGES)) -o requirements/dev.txt
 
-.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof fault fault-nightly bench bench-growth bench-chain ci setup lock
+.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof fault fault-ledger fault-nightly bench bench-growth bench-chain ci setup lock

@@ -1,4 +1,4 @@
-"""python -m tests.fault [--nightly] [--json PATH] [pytest arguments …]: the fault catalogue of reliability.md 4, and one report at its end.
+"""python -m tests.fault [--nightly | --ledger] [--json PATH] [pytest arguments …]: the fault catalogue of reliability.md 4, and one report at its end.
 
 The one thing not to break: the exit code is 0 only when every chosen test has passed, has recorded a figure, and the figure holds."""
 
@@ -40,6 +40,8 @@ ROOT = Path(__file__).parents[2]
 SEEDS = Path(__file__).with_name("regression_seeds.toml")
 PROOF = ROOT / ".proof"  # git-ignored
 COLOURS = {HELD: "green", SKIPPED: "yellow"}
+CHOSEN = {"fault": "fault and not full", "nightly": "nightly", "ledger": "fault and not nightly"}
+PLACES = {"fault": "tests", "nightly": "tests", "ledger": "tests/fault/ledger"}
 FAULT_SECONDS_MAX = 1_200  # of `make fault` on 2 cores: what anybody may be asked to wait for before a commit
 WHY_CHARS_MAX = 160
 
@@ -89,14 +91,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--nightly", action="store_true", help="the sizes of every night instead of those of every change"
     )
+    parser.add_argument(
+        "--ledger", action="store_true", help="the catalogue of the ledger (T-L) alone, at its full size"
+    )
     parser.add_argument("--json", type=Path, default=None, help="where the report is written as JSON")
     parser.add_argument("--seeds", type=Path, default=SEEDS, help="seeds that have failed once")
     chosen, more = parser.parse_known_args(arguments)
-    run = "nightly" if chosen.nightly else "fault"
+    run = "nightly" if chosen.nightly else "ledger" if chosen.ledger else "fault"
     log = _fresh_log(run)
     watching = Watching()
     began, clock = datetime.now(UTC), time.monotonic()
-    words = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-v", "-m", run, *_with_a_place(more)]
+    words = [
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        "--rootdir",
+        str(ROOT),
+        "-v",
+        "-m",
+        CHOSEN[run],
+        *_with_a_place(more, run),
+    ]
     pytest.main(words, plugins=[watching])
     report = Report(run, began.isoformat(timespec="seconds"), time.monotonic() - clock)
     report.rows = rows_of(watching.ran, read_log(log))
@@ -116,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def repeated(run: str, seed: int, places: Sequence[str]) -> list[Row]:
     """The same tests under another seed, in a process of their own: some read it when they are imported."""
     written = PROOF / f"{run}-{os.getpid()}-{seed}.json"
-    words = [sys.executable, "-m", "tests.fault", "--json", str(written), *(["--nightly"] if run == "nightly" else [])]
+    words = [sys.executable, "-m", "tests.fault", "--json", str(written), *_option(run)]
     subprocess.run([*words, *places], cwd=ROOT, env={**os.environ, SEED: str(seed)}, check=False)
     rows = [Row(**row) for row in json.loads(written.read_text(encoding="utf-8"))["rows"]]
     written.unlink()
@@ -132,10 +146,15 @@ def _fresh_log(run: str) -> Path:
     return log
 
 
-def _with_a_place(more: list[str]) -> list[str]:
-    """The arguments, and all tests where no place is named."""
+def _option(run: str) -> list[str]:
+    """What chooses this run."""
+    return [] if run == "fault" else [f"--{run}"]
+
+
+def _with_a_place(more: list[str], run: str) -> list[str]:
+    """The arguments, and all tests of the run where no place is named."""
     named = any((ROOT / word.partition("::")[0]).exists() for word in more if not word.startswith("-"))
-    return more if named else [*more, str(ROOT / "tests")]
+    return more if named else [*more, str(ROOT / PLACES[run])]
 
 
 def write(report: Report, path: Path) -> None:
@@ -184,8 +203,12 @@ def show(report: Report, console: Console) -> None:
 
 def _again(run: str, row: Row) -> str:
     seed = f"{SEED}={row.seed} " if row.seed is not None else ""
-    nightly = "--nightly " if run == "nightly" else ""
-    return f"{seed}python -m tests.fault {nightly}'{row.node}'" if row.node else f"{seed}make {run}"
+    option = "".join(f"{word} " for word in _option(run))
+    return (
+        f"{seed}python -m tests.fault {option}'{row.node}'"
+        if row.node
+        else f"{seed}make {'-'.join(dict.fromkeys(('fault', run)))}"
+    )
 
 
 if __name__ == "__main__":

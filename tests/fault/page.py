@@ -1,5 +1,5 @@
-"""python -m tests.fault.page [REPORT …]: write the figures of the last runs (`.proof/fault.json`, `.proof/nightly.json`, and of the bench
-`.proof/bench*.json`) into docs/guarantees.md. The one thing not to break: a red run is written down as red."""
+"""python -m tests.fault.page [REPORT …]: write the figures of the last runs (`.proof/fault.json`, `ledger.json`, `nightly.json`, and of the
+bench `bench*.json`) into docs/guarantees.md. The one thing not to break: a red run is written down as red."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guarantees.md"
-REPORTS = tuple(ROOT / ".proof" / name for name in ("fault.json", "nightly.json", "bench.json", "bench-growth.json"))
+REPORTS = tuple(
+    ROOT / ".proof" / name for name in ("fault.json", "ledger.json", "nightly.json", "bench.json", "bench-growth.json")
+)
 BEGIN, END = "<!-- runs: written by `python -m tests.fault.page`, not by hand -->", "<!-- /runs -->"
-TITLES = {"fault": "`make fault`", "nightly": "`make fault-nightly`"}
+TITLES = {"fault": "`make fault`", "ledger": "`make fault-ledger`", "nightly": "`make fault-nightly`"}
 
 
 def section(report: dict[str, Any]) -> str:

@@ -94,6 +94,7 @@ async def beside(books: Books, log: Path, seconds: float) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.full
 async def test_holds_hardly_wait_while_batches_of_a_thousand_are_applied(books: Books, tmp_path: Path) -> None:
     """T-L05: 20 s."""
     await beside(books, tmp_path / "points.log", 20)

@@ -152,6 +152,7 @@ async def test_at_the_second_of_expiry_answers_and_balances_are_the_models(
 
 @pytest.mark.fault
 @pytest.mark.long
+@pytest.mark.full
 async def test_at_the_second_of_expiry_in_10_000_rounds(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     """T-L16: at full size."""
     seed = seed_of("T-L16", 160)

@@ -84,6 +84,7 @@ async def test_each_lot_expires_once_although_the_sweeper_is_killed(books: Books
 
 @pytest.mark.fault
 @pytest.mark.long
+@pytest.mark.full
 async def test_each_of_200_000_lots_expires_once_although_the_sweeper_is_killed_50_times(books: Books) -> None:
     """T-L15: at full size."""
     seed = seed_of("T-L15", 150)
@@ -94,6 +95,7 @@ async def test_each_of_200_000_lots_expires_once_although_the_sweeper_is_killed_
 
 @pytest.mark.fault
 @pytest.mark.long
+@pytest.mark.full
 @pytest.mark.parametrize("due", [4, 1], ids=["4 lots a member", "1 lot a member"])
 async def test_200_000_lots_expire_at_20_000_a_second(books: Books, due: int) -> None:
     """T-L15: how quickly, on whatever machine this is; entries, lots, accounts and what is said of it, all in."""

@@ -75,6 +75,7 @@ async def test_a_thousand_redemptions_of_30_on_10_000_leave_10(books: Books) -> 
 
 
 @pytest.mark.long
+@pytest.mark.full
 async def test_ten_thousand_redemptions_of_30_on_100_000_leave_10(books: Books) -> None:
     """T-L01: 3,333 are granted."""
     await redemptions(books, 10_000, 30, 100_000)
@@ -232,6 +233,7 @@ async def test_every_answer_on_hot_accounts_has_its_place_in_the_ledger(books: B
 
 
 @pytest.mark.long
+@pytest.mark.full
 async def test_every_answer_on_hot_accounts_has_its_place_in_the_ledger_for_a_minute(books: Books) -> None:
     """T-L02: 200 clients, 60 s."""
     await hot_accounts(books, 200, 60)

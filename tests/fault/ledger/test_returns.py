@@ -101,6 +101,7 @@ async def test_partial_refunds_to_the_cent_take_back_exactly_what_was_earned(boo
 
 
 @pytest.mark.long
+@pytest.mark.full
 async def test_thousands_of_partial_refunds_take_back_exactly_what_was_earned(books: Books) -> None:
     """T-L12: 2,000 orders."""
     await partial_refunds(books, 2_000)
@@ -113,7 +114,7 @@ async def test_what_was_spent_before_the_return_is_owed_and_the_next_purchases_r
     rng = random.Random(seed)
     wrong: list[str] = []
     await books.load(programme())
-    scripts = [Script() for _ in range(40)]
+    scripts = [Script() for _ in range(20)]
     async with open_checkout(books) as till:
         for n, script in enumerate(scripts, 1):
             member = UUID(int=n)

@@ -94,6 +94,7 @@ def test_points_are_the_whole_part_of_an_exact_fraction() -> None:
 
 @pytest.mark.fault
 @pytest.mark.long
+@pytest.mark.full
 def test_points_of_a_million_amounts_are_the_whole_part_of_an_exact_fraction() -> None:
     """T-L17: at full size."""
     seed = seed_of("T-L17", 170)

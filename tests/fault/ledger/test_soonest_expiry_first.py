@@ -105,6 +105,7 @@ async def test_every_point_is_taken_from_the_earliest_expiry(books: Books) -> No
 
 
 @pytest.mark.long
+@pytest.mark.full
 async def test_every_point_of_a_million_lots_is_taken_from_the_earliest_expiry(books: Books) -> None:
     """T-L14: 10,000 members with 100 lots each."""
     await redeem_and_compare(books, 10_000, 100, 10_000)
