@@ -1,4 +1,5 @@
-"""python -m tests.fault [--nightly | --ledger] [--json PATH] [pytest arguments …]: the fault catalogue of reliability.md 4, and one report at its end.
+"""python -m tests.fault [--nightly | --ledger] [--json PATH] [pytest arguments …]: the fault catalogue of reliability.md 4, and one report
+at its end.
 
 The one thing not to break: the exit code is 0 only when every chosen test has passed, has recorded a figure, and the figure holds."""
 
