@@ -34,6 +34,8 @@ REST_PER_SWEEP = 0.1  # of the time a chunk took: so that others are served betw
 REMIND_EVERY_SECONDS = 5.0
 MEMBERS_PER_REMINDING = 1_000
 SEALING_EVERY_SECONDS = 30.0  # an entry is in the chain at most a minute after it was written (I11)
+# Not at once: reading all entries took more of a large database than catching up did, whenever a process was started.
+PROOF_FIRST_AFTER_SECONDS = 120.0
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
@@ -78,6 +80,6 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
         Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),
-        Job("seal the entries", SEALING_EVERY_SECONDS, seal),
-        Job("prove the books", PROOF_EVERY_SECONDS, prove),
+        Job("seal the entries", SEALING_EVERY_SECONDS, seal, first_after_seconds=SEALING_EVERY_SECONDS),
+        Job("prove the books", PROOF_EVERY_SECONDS, prove, first_after_seconds=PROOF_FIRST_AFTER_SECONDS),
     ]

@@ -23,11 +23,13 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Job:
     """Something the calendar starts. Only one process runs it at a time; it is started again `every_seconds` after its last start, or at
-    once when it took longer."""
+    once when it took longer. `first_after_seconds`: so long after the process began, where a process that has just been started has better
+    things to do."""
 
     name: str
     every_seconds: float
     run: Callable[[], Awaitable[Any]]
+    first_after_seconds: float = 0.0
 
 
 class JobRunner:
@@ -51,6 +53,7 @@ class JobRunner:
                 self._connection.terminate()
 
     async def _tick(self, job: Job, stop: asyncio.Event) -> None:
+        await wait_or_stop(stop, job.first_after_seconds)
         while not stop.is_set():
             began = time.monotonic()
             await self.run_once(job)
