@@ -68,7 +68,7 @@ class Mix:
         script, left = self.scripts[member], self.left[member]
         act = rng.choices(
             ["buy", "refund", "stand", "sign in", "hold", "capture", "void", "spend", "wait", "sweep", "close"],
-            [20, 15, 3, 5, 20, 10, 8, 10, 5, 4, 1],
+            [20, 15, 4, 5, 20, 10, 8, 10, 5, 4, 4],
         )[0]
         if act == "buy":
             order = f"o{member.int}-{script.number}"
