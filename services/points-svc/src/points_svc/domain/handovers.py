@@ -51,7 +51,7 @@ def hand_over(
         refused = Refused("receiver_frozen", {"points": points, "to_member_id": receiver_id})
     if refused is not None:
         return refused
-    parts = ledger.send(account, spending.spendable(account, now), points, TRANSFERRED_OUT, why)
+    parts = ledger.withdraw(account, spending.spendable(account, now), points, TRANSFERRED_OUT, why, credit=CLEARING)
     made = Handover(handover_id, receiver_id, account.seq, points, reason, now, parts, is_new=True)
     account.handovers[handover_id] = made
     return made

@@ -163,34 +163,23 @@ def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *,
         write(account, kind, missing, why, debit=DEBT, credit=ISSUANCE, order_id=order_id)
 
 
-def withdraw(account: Account, lots: list[Lot], amount: int, kind: str, why: Why, *, credit: str) -> None:
-    """Points of these lots, in this order, go to another account of the books; the caller has seen that they suffice."""
-    consumed: list[tuple[int, int]] = []
-    missing = amount
-    for lot in lots:
-        missing -= _consume(account, lot, missing, consumed)
-        if not missing:
-            break
-    if missing:
-        raise ValueError(f"{missing} points are missing of {amount}")
+def withdraw(
+    account: Account, lots: list[Lot], amount: int, kind: str, why: Why, *, credit: str
+) -> tuple[tuple[int, int], ...]:
+    """Points of these lots, in this order, go to another account of the books; the caller has seen that they suffice. Which lot gave how
+    many."""
+    places = _in_turn(account, lots, amount)
     account.posted -= amount
-    write(account, kind, amount, why, debit=AVAILABLE, credit=credit, consumed=tuple(consumed))
+    write(account, kind, amount, why, debit=AVAILABLE, credit=credit, consumed=places)
+    return places
 
 
 def reserve(
     account: Account, lots: list[Lot], amount: int, why: Why, *, order_id: str | None
 ) -> tuple[tuple[int, int], ...]:
     """Points of these lots, in this order, are held; the caller has seen that they suffice. Which lot gave how many."""
-    consumed: list[tuple[int, int]] = []
-    missing = amount
-    for lot in lots:
-        missing -= _consume(account, lot, missing, consumed)
-        if not missing:
-            break
-    if missing:
-        raise ValueError(f"{missing} points are missing of {amount}")
+    places = _in_turn(account, lots, amount)
     account.held += amount
-    places = tuple(consumed)
     write(account, RESERVED, amount, why, debit=AVAILABLE, credit=HELD, order_id=order_id, consumed=places)
     return places
 
@@ -208,23 +197,6 @@ def release(account: Account, lot: Lot, amount: int, why: Why, *, order_id: str 
     account.held -= amount
     write(account, RELEASED, amount, why, debit=HELD, credit=AVAILABLE, order_id=order_id, lot=lot.lot)
     _settle(account, lot, amount, why, order_id)
-
-
-def send(account: Account, lots: list[Lot], amount: int, kind: str, why: Why) -> tuple[tuple[int, int], ...]:
-    """Points of these lots, in this order, leave for another member and stand in clearing meanwhile; the caller has seen that they suffice.
-    Which lot gave how many."""
-    consumed: list[tuple[int, int]] = []
-    missing = amount
-    for lot in lots:
-        missing -= _consume(account, lot, missing, consumed)
-        if not missing:
-            break
-    if missing:
-        raise ValueError(f"{missing} points are missing of {amount}")
-    account.posted -= amount
-    places = tuple(consumed)
-    write(account, kind, amount, why, debit=AVAILABLE, credit=CLEARING, consumed=places)
-    return places
 
 
 def extend(account: Account, lot: Lot, longer: Lot, why: Why) -> None:
@@ -266,6 +238,19 @@ def expire(account: Account, lots: list[Lot], why: Why) -> None:
     amount = sum(points for _, points in consumed)
     account.posted -= amount
     write(account, EXPIRY, amount, why, debit=AVAILABLE, credit=EXPIRED, consumed=tuple(consumed))
+
+
+def _in_turn(account: Account, lots: list[Lot], amount: int) -> tuple[tuple[int, int], ...]:
+    """Take so many points out of these lots, in this order. Raises ValueError where they do not suffice."""
+    consumed: list[tuple[int, int]] = []
+    missing = amount
+    for lot in lots:
+        missing -= _consume(account, lot, missing, consumed)
+        if not missing:
+            break
+    if missing:
+        raise ValueError(f"{missing} points are missing of {amount}")
+    return tuple(consumed)
 
 
 def _consume(account: Account, lot: Lot, wanted: int, consumed: list[tuple[int, int]]) -> int:
