@@ -3,6 +3,7 @@ everybody reads it, over HTTP. Results are keyed by the member's identifier, so 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +20,14 @@ import yaml
 from laurel_cli.services import SERVICE_NAMES, Addresses, Refused, Services, open_services
 from laurel_cli.settling import settle
 from laurel_cli.stack import Stack
+from laurel_cli.stack.logs import last_lines
 from laurel_cli.stack.ports import free_port_base
 from laurel_contracts import programme as documents
 
 ROOT = Path(__file__).parents[2]
 REPORTS_PER_REQUEST = 500
 SETTLE_LIMIT_SECONDS = 300.0
+LOG_LINES_OF_A_FAILURE = 25  # of each service: a stop says why in its last lines
 READERS = 8  # requests in flight while results are read
 REFERENCE = ROOT / "deploy" / "program" / "reference.yaml"
 
@@ -268,5 +271,15 @@ def open_shop(
             for name in without:
                 stack.stop_service(name)
             yield shop
+    except BaseException:
+        _tell_the_ends_of_the_logs(stack)
+        raise
     finally:
         stack.wipe()
+
+
+def _tell_the_ends_of_the_logs(stack: Stack) -> None:
+    """What the services said last: the logs go with the shop, and a failure that is seldom is not seen twice."""
+    logs = {name: stack.home.log(name) for name in SERVICE_NAMES}
+    for name, line in last_lines(logs, LOG_LINES_OF_A_FAILURE):
+        sys.stdout.write(f"{name}: {line[:1000]}\n")

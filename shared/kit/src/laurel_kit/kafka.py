@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
-from laurel_kit import header_names
+from laurel_kit import closed_wires, header_names
 from laurel_kit.settings import KAFKA_SESSION_SECONDS_DEFAULT
 
 STOP_SECONDS_MAX = 5.0  # a client's own stop may hang when brokers are away
@@ -76,6 +76,7 @@ class Kafka:
         client_id: str = "laurel",
         session_seconds: float = KAFKA_SESSION_SECONDS_DEFAULT,
     ) -> None:
+        closed_wires.tolerate()  # for every client: consumers, producers, the admin client
         self.bootstrap_servers = bootstrap_servers
         self.client_id = client_id
         self.session_seconds = session_seconds
