@@ -53,7 +53,10 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
             pass
 
     async def sweep() -> None:
-        await asyncio.gather(*(sweep_share(share) for share in range(SWEEPS_AT_ONCE)))
+        if await change(
+            lambda store: sweep_lots(ACCOUNTS_PER_SWEEP[0], store)
+        ):  # one look where there is nothing to do, as mostly
+            await asyncio.gather(*(sweep_share(share) for share in range(SWEEPS_AT_ONCE)))
 
     async def sweep_share(share: int) -> None:
         limit, most = ACCOUNTS_PER_SWEEP

@@ -294,6 +294,7 @@ class Account:
         False  # a proof found the account's books broken: it earns, and spends nothing; never written back from here
     )
     referral: Referral | None = None  # who brought the member, until that has been paid
+    is_new: bool = False  # it stands in no table yet
 
     # Loaded only where a record needs them.
     lots: dict[int, Lot] = field(default_factory=dict)

@@ -9,9 +9,11 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 from sqlalchemy import text
 
+from laurel_kit.failures import Stale
 from laurel_kit.postgres import Transaction
 from points_svc.domain import expiry
 from points_svc.domain.account import Account, Day, Round
@@ -38,13 +40,12 @@ LOCK_FIRST = text(
 
 READ = text(LOCK.text.replace("ORDER BY member_id FOR NO KEY UPDATE", ""))
 
-# A member heard of for the first time. A row that does not exist cannot be locked.
-OPEN = text("""
-INSERT INTO account (member_id, partition)
-SELECT member_id, partition FROM unnest(CAST(:ids AS uuid[]), CAST(:partitions AS integer[])) AS new(member_id, partition)
-ORDER BY member_id
-ON CONFLICT DO NOTHING
-""")
+# A member heard of for the first time, with all that the transaction has made of him: written once, copied in like whatever is only added.
+NEW = (
+    "member_id", "partition", "posted", "held", "debt", "earned_net", "seq", "said", "activity", "standing", "award", "tier", "ordinal",
+    "ahead", "reached", "began_after", "active", "frozen", "ladder", "pending", "next_expiry", "lives_until", "said_at", "referral",
+    "referral_due",
+)  # fmt: skip
 
 # All columns that a record can change, of all accounts at hand.
 WRITE = text("""
@@ -98,16 +99,20 @@ ON CONFLICT (partition) DO UPDATE SET as_of = greatest(partition_day.as_of, excl
 
 
 async def lock(tx: Transaction, partition_of: Mapping[UUID, int], days: Mapping[int, Day]) -> dict[UUID, Account]:
-    """The accounts of these members, opened where there are none, and locked. Two transactions never open the same account: all
-    records about a member come through one lane, whose cursor is locked first; spendings open none."""
+    """The accounts of these members, locked; those that there are none of are new, and stand in the table when they are written. All
+    records about a member come through one lane, whose cursor is locked first, and spendings open no account: should another
+    transaction write the same new one after all, the second is refused and begins again."""
     ids = sorted(partition_of, key=_bytes)  # UUIDs compare in Python, bytes do not; PostgreSQL orders them the same
-    rows = (await tx.run(LOCK, ids=ids)).all()
-    if len(rows) < len(ids):
-        known = {row.member_id for row in rows}
-        missing = [member_id for member_id in ids if member_id not in known]
-        await tx.run(OPEN, ids=missing, partitions=[partition_of[member_id] for member_id in missing])
-        rows = [*rows, *(await tx.run(LOCK, ids=missing))]  # nobody else has seen them yet: their order does not matter
-    return {row[0]: _account(row, days) for row in rows}
+    found = {row[0]: _account(row, days) for row in await tx.run(LOCK, ids=ids)}
+    if len(found) == len(ids):
+        return found
+    # In the order of the members, so that batches that open accounts say things in the same order as any other.
+    return {
+        member_id: found[member_id]
+        if member_id in found
+        else Account(member_id, days[partition_of[member_id]], is_new=True)
+        for member_id in ids
+    }
 
 
 async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
@@ -115,6 +120,8 @@ async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
     column gives them. Without this the ledger's own numbers refuse what two unlocked readings have decided."""
     now = {row.member_id: row for row in await tx.run(LOCK, ids=sorted(account.member_id for account in concerned))}
     for account in concerned:
+        if account.is_new:
+            continue
         row = now[account.member_id]
         ahead = row.seq - (account.seq - len(account.entries))
         account.seq += ahead
@@ -181,38 +188,75 @@ async def referrals_due(tx: Transaction, partition: int, as_of: datetime) -> lis
     return [row[0] for row in await tx.run(REFERRALS_DUE, partition=partition, as_of=as_of)]
 
 
+class _Row(msgspec.Struct, omit_defaults=True):
+    """One line of WRITE. What is left out of the text is NULL, so only what may be NULL has a default."""
+
+    member_id: UUID
+    posted: int
+    held: int
+    debt: int
+    earned_net: int
+    seq: int
+    said: int
+    activity: int
+    standing: int
+    award: int
+    ordinal: int
+    active: bool
+    frozen: bool
+    ahead: list[tuple[int, int, str]]
+    ladder: dict[datetime, int]
+    pending: dict[datetime, int]
+    tier: str | None = None
+    reached: datetime | None = None
+    began_after: datetime | None = None
+    next_expiry: datetime | None = None
+    lives_until: datetime | None = None
+    said_at: datetime | None = None
+    referral: Referral | None = None
+    referral_due: datetime | None = None
+
+
 async def write(tx: Transaction, accounts: Collection[Account]) -> None:
-    """All columns back. As one JSON text, because the driver encodes arrays element by element."""
-    rows = [
-        {
-            "member_id": a.member_id,
-            "posted": a.posted,
-            "held": a.held,
-            "debt": a.debt,
-            "earned_net": a.earned_net,
-            "seq": a.seq,
-            "said": a.said,
-            "activity": a.activity,
-            "standing": a.standing,
-            "award": a.award,
-            "tier": a.tier,
-            "ordinal": a.ordinal,
-            "ahead": a.ahead,
-            "reached": a.reached,
-            "began_after": a.began_after,
-            "active": a.active,
-            "frozen": a.frozen,
-            "ladder": a.ladder,
-            "pending": a.pending,
-            "next_expiry": expiry.next_expiry(a),
-            "lives_until": a.lives_until,
-            "said_at": a.said_at,
-            "referral": a.referral,
-            "referral_due": None if a.referral is None else a.referral.due,
-        }
+    """All columns back. As one JSON text, because the driver encodes arrays element by element. Raises Stale where somebody else has
+    opened an account meanwhile."""
+    known = [
+        _Row(
+            a.member_id, a.posted, a.held, a.debt, a.earned_net, a.seq, a.said, a.activity, a.standing, a.award, a.ordinal, a.active,
+            a.frozen, a.ahead, a.ladder, a.pending, a.tier, a.reached, a.began_after, expiry.next_expiry(a), a.lives_until, a.said_at,
+            a.referral, None if a.referral is None else a.referral.due,
+        )
         for a in accounts
-    ]
-    await tx.run(WRITE, rows=_encode(rows).decode())
+        if not a.is_new
+    ]  # fmt: skip
+    if known:
+        await tx.run(WRITE, rows=_encode(known).decode())
+    if len(known) < len(accounts):
+        await _open(tx, [account for account in accounts if account.is_new])
+
+
+async def _open(tx: Transaction, accounts: Collection[Account]) -> None:
+    rows = [
+        (
+            a.member_id, a.day.partition, a.posted, a.held, a.debt, a.earned_net, a.seq, a.said, a.activity, a.standing, a.award, a.tier,
+            a.ordinal, _json(a.ahead), a.reached, a.began_after, a.active, a.frozen, _json(a.ladder), _json(a.pending),
+            expiry.next_expiry(a), a.lives_until, a.said_at, None if a.referral is None else _json(a.referral),
+            None if a.referral is None else a.referral.due,
+        )
+        for a in accounts
+    ]  # fmt: skip
+    try:
+        await tx.copy("account", NEW, rows)
+    except asyncpg.UniqueViolationError as error:
+        raise Stale("another transaction has opened one of these accounts") from error
+    for account in accounts:
+        account.is_new = False  # who writes it once more in this transaction changes a row
+
+
+def _json(value: Any) -> str:
+    if value:
+        return _encode(value).decode()
+    return "[]" if value.__class__ is list else "{}"
 
 
 def _account(row: Any, days: Mapping[int, Day]) -> Account:
