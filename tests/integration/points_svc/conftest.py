@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from laurel_cli.stack import Stack, throwaway_stack
-from laurel_kit.migrate import upgrade
 from points_svc.main import migrations
 from tests.integration.points_svc.books import Books, activated
 from tests.integration.points_svc.till import Checkout, open_checkout
+from tests.support.emptied import Emptied
 from tests.unit.points_svc.script import Script
 
 
@@ -20,20 +20,25 @@ def points_postgres() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def points_databases(points_postgres: Stack) -> Emptied:
+    return Emptied(points_postgres, migrations())
+
+
 @pytest.fixture
-async def new_books(points_postgres: Stack) -> AsyncIterator[Callable[[], object]]:
+async def new_books(points_databases: Emptied) -> AsyncIterator[Callable[[], object]]:
     """Opens books: an empty database each."""
-    opened: list[Books] = []
+    opened: dict[str, Books] = {}
 
     async def new() -> Books:
-        url = points_postgres.fresh_database()
-        await upgrade(url, migrations())
-        opened.append(Books(url))
-        return opened[-1]
+        url = await points_databases.take()
+        opened[url] = Books(url)
+        return opened[url]
 
     yield new
-    for books in opened:
+    for url, books in opened.items():
         await books.database.close()
+        await points_databases.give_back(url)
 
 
 @pytest.fixture

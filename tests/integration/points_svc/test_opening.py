@@ -6,8 +6,6 @@ What would break it: a second opening that goes through, one that changes the fi
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-
 import pytest
 from sqlalchemy import text
 
@@ -29,20 +27,21 @@ async def opened(books: Books, tx: Transaction) -> tuple[PointsStore, Account]:
 
 
 async def test_of_two_that_open_one_account_the_second_begins_again(books: Books) -> None:
+    async def open_after_another(second: Transaction) -> None:
+        store, account = await opened(books, second)
+        async with books.database.transaction() as first:
+            earlier, same = await opened(books, first)
+            same.activity = 1
+            await earlier.save([same])
+        account.activity = 7
+        await store.save([account])
+
     with pytest.raises(Stale) as refused:
-        async with AsyncExitStack() as both:
-            second = await both.enter_async_context(books.database.transaction())
-            store, account = await opened(books, second)
-            async with books.database.transaction() as first:
-                earlier, same = await opened(books, first)
-                same.activity = 1
-                await earlier.save([same])
-            account.activity = 7
-            await store.save([account])
+        await books.database.in_transaction(open_after_another)
     assert verdict_of(refused.value) is Verdict.STALE  # nothing is set aside for it
 
     async with books.database.transaction() as tx:
-        store, account = await opened(books, tx)
+        _, account = await opened(books, tx)
         assert (account.activity, account.is_new) == (1, False)
 
 
