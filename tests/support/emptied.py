@@ -20,7 +20,8 @@ SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'public'::re
 # What a test may have done to the schema: switched a trigger off, given or taken a right, added or dropped something.
 SHAPE = """
 SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM (
-  SELECT format('%s %s %s %s', c.relname, c.relkind, c.relacl, c.relnatts) AS line FROM pg_class c
+  SELECT format('%s %s %s %s', c.relname, c.relkind, replace(c.relacl::text, pg_get_userbyid(c.relowner), 'owner'), c.relnatts) AS line
+  FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace
   UNION ALL SELECT format('%s %s %s', t.tgrelid::regclass, t.tgname, t.tgenabled) FROM pg_trigger t WHERE NOT t.tgisinternal
   UNION ALL SELECT format('%s %s', o.conrelid::regclass, pg_get_constraintdef(o.oid)) FROM pg_constraint o

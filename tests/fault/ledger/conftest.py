@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 
 from laurel_cli.stack import Stack, throwaway_stack
-from laurel_kit.migrate import upgrade
 from points_svc.main import migrations
 from tests.integration.points_svc.books import Books
+from tests.support.emptied import Emptied
 
 NewBooks = Callable[[], Awaitable[Books]]
 
@@ -20,20 +20,25 @@ def ledger_postgres() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def ledger_databases(ledger_postgres: Stack) -> Emptied:
+    return Emptied(ledger_postgres, migrations())
+
+
 @pytest.fixture
-async def new_books(ledger_postgres: Stack) -> AsyncIterator[NewBooks]:
+async def new_books(ledger_databases: Emptied) -> AsyncIterator[NewBooks]:
     """Opens books: an empty database each."""
-    opened: list[Books] = []
+    opened: dict[str, Books] = {}
 
     async def new() -> Books:
-        url = ledger_postgres.fresh_database()
-        await upgrade(url, migrations())
-        opened.append(Books(url))
-        return opened[-1]
+        url = await ledger_databases.take()
+        opened[url] = Books(url)
+        return opened[url]
 
     yield new
-    for books in opened:
+    for url, books in opened.items():
         await books.database.close()
+        await ledger_databases.give_back(url)
 
 
 @pytest.fixture

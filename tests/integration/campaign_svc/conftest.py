@@ -9,8 +9,8 @@ import pytest
 from campaign_svc.main import migrations
 from laurel_cli.stack import Stack, throwaway_stack
 from laurel_contracts.programme import Programme
-from laurel_kit.migrate import upgrade
 from tests.integration.campaign_svc.world import NewWorld, World
+from tests.support.emptied import Emptied
 
 
 @pytest.fixture(scope="session")
@@ -19,19 +19,23 @@ def campaign_postgres() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def campaign_databases(campaign_postgres: Stack) -> Emptied:
+    return Emptied(campaign_postgres, migrations())
+
+
 @pytest.fixture
-async def new_world(campaign_postgres: Stack) -> AsyncIterator[NewWorld]:
+async def new_world(campaign_databases: Emptied) -> AsyncIterator[NewWorld]:
     """Makes worlds: an empty database each, with the reference programme unless told otherwise."""
-    made: list[World] = []
+    made: dict[str, World] = {}
 
     async def new(programme: Programme | None = None) -> World:
-        url = campaign_postgres.fresh_database()
-        await upgrade(url, migrations())
-        world = World(url)
-        made.append(world)
+        url = await campaign_databases.take()
+        world = made[url] = World(url)
         await world.load(programme)
         return world
 
     yield new
-    for world in made:
+    for url, world in made.items():
         await world.database.close()
+        await campaign_databases.give_back(url)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from laurel_cli.stack import Stack, throwaway_stack
-from laurel_kit.migrate import upgrade
 from tests.integration.tier_svc.world import NewWorld, World
+from tests.support.emptied import Emptied
 from tier_svc.main import migrations
 
 
@@ -19,19 +19,23 @@ def tier_postgres() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def tier_databases(tier_postgres: Stack) -> Emptied:
+    return Emptied(tier_postgres, migrations())
+
+
 @pytest.fixture
-async def new_world(tier_postgres: Stack) -> AsyncIterator[NewWorld]:
+async def new_world(tier_databases: Emptied) -> AsyncIterator[NewWorld]:
     """Makes worlds: an empty database each, with some programme documents loaded (the short one unless told otherwise)."""
-    made: list[World] = []
+    made: dict[str, World] = {}
 
     async def new(*documents: dict[str, Any]) -> World:
-        url = tier_postgres.fresh_database()
-        await upgrade(url, migrations())
-        world = World(url)
-        made.append(world)
+        url = await tier_databases.take()
+        world = made[url] = World(url)
         await world.load(*documents)
         return world
 
     yield new
-    for world in made:
+    for url, world in made.items():
         await world.database.close()
+        await tier_databases.give_back(url)
