@@ -38,6 +38,10 @@ class Wallet:
         self.owner = REGISTERED
         self.causes = 0
 
+    def rule(self, **rule: object) -> None:
+        """Another version of the programme comes into force; what was given keeps its end."""
+        self.rules = rules_of(with_value(**rule))
+
     def look(self) -> None:
         """What every request sees first: what is over has ended."""
         for hold in holds.due(self.account, self.now):

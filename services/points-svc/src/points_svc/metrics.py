@@ -23,6 +23,14 @@ class PointsMetrics:
         self.transfers = Counter(
             "laurel_point_transfers_total", "Transfers asked for, by result", ["result"], registry=registry
         )
+        self.redemptions = Counter(
+            "laurel_reward_requests_total", "Rewards offered, redeemed, fulfilled and cancelled, by result",
+            ["act", "result"], registry=registry,
+        )  # fmt: skip
+        self.adjustments = Counter(
+            "laurel_adjustment_requests_total", "Corrections by hand proposed and decided, by result", ["act", "result"],
+            registry=registry,
+        )  # fmt: skip
         self.stored_value = Counter(
             "laurel_stored_value_total", "Top-ups, payments, holds, refunds and cash-outs asked for, by result",
             ["act", "result"], registry=registry,

@@ -94,6 +94,29 @@ def test_worked_examples(rule: dict[str, object], steps: list[tuple[object, ...]
     assert wallet.figures() == after
 
 
+def test_of_several_bonuses_the_one_that_ends_soonest_pays_first_whichever_came_first() -> None:
+    wallet = Wallet(NOON, bonus_days=60)
+    wallet.top_up(100, 20)
+    wallet.rule(bonus_days=3, spend_first="bonus")
+    wallet.top_up(100, 20)
+    wallet.pay(15)
+    assert [lot.remaining for lot in wallet.account.lots.values()] == [100, 20, 100, 5]
+    wallet.check()
+
+
+def test_a_bonus_is_over_at_the_very_instant_of_its_end_and_not_before() -> None:
+    """The end of 4 March in Shanghai. `expires_at` is exclusive, as with points."""
+    wallet = Wallet(NOON, bonus_days=3)
+    wallet.top_up(100, 20)
+    wallet.now = datetime(2025, 3, 4, 16, tzinfo=UTC) - timedelta(microseconds=1)
+    wallet.look()
+    assert (wallet.figures(), wallet.by_account()[EXPIRED]) == ((100, 20, 0), 0)
+    wallet.now += timedelta(microseconds=1)
+    assert wallet.figures() == (100, 0, 0)
+    wallet.look()
+    assert (wallet.figures(), wallet.by_account()[EXPIRED]) == ((100, 0, 0), 20)
+
+
 @pytest.mark.parametrize(
     ("owner", "halted", "kind"),
     [(Owner(active=False, frozen=False), False, "member_not_active"), (Owner(active=True, frozen=True), False, "member_frozen"),
@@ -134,9 +157,11 @@ STEPS = st.lists(
         st.tuples(st.just("refund"), PICK, st.one_of(st.none(), AMOUNTS)),
         st.tuples(st.just("cash_out"), st.one_of(st.none(), AMOUNTS), PICK),
         st.tuples(st.just("days"), st.integers(0, 40), PICK),
+        st.tuples(st.just("rule"), PICK, PICK),
     ),
     min_size=5, max_size=40,
 )  # fmt: skip
+ENDS = [None, 0, 3, 60]
 LASTS = [timedelta(minutes=15), timedelta(days=2), timedelta(days=40)]
 
 
@@ -184,11 +209,18 @@ def play(
     )  # fmt: skip
     purse = Purse(paid_first=paid_first, bonus_days=bonus_days, forfeits=forfeits)
     for act, one, two in steps:
+        if act == "rule":
+            wallet.rule(
+                spend_first="paid" if paid_first else "bonus",
+                bonus_days=ENDS[(one or 0) % len(ENDS)],
+                bonus_on_cash_out="forfeit" if forfeits else "keep",
+            )
+            purse.bonus_days = ENDS[(one or 0) % len(ENDS)]
         if act == "days":
             wallet.now += timedelta(days=one or 0, hours=(two or 0) % 24)
         wallet.look()
         purse.look(wallet.now)
-        if act != "days":
+        if act not in {"days", "rule"}:
             product, model = both(wallet, purse, act, one, two)
             assert product == model, (act, one, two)
         compare(wallet, purse)
@@ -197,7 +229,7 @@ def play(
 RULES = {
     "steps": STEPS,
     "paid_first": st.booleans(),
-    "bonus_days": st.sampled_from([None, 0, 3, 30]),
+    "bonus_days": st.sampled_from(ENDS),
     "forfeits": st.booleans(),
 }
 

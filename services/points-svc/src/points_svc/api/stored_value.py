@@ -39,7 +39,6 @@ CASH_OUT = f"POST /v1{OF_MEMBER}/cash-outs"
 CAPTURE = "POST /v1/stored-value/holds/{hold_id}/capture"
 VOID = "POST /v1/stored-value/holds/{hold_id}/void"
 REFUND = "POST /v1/stored-value/payments/{payment_id}/refunds"
-REFUSALS_FROM = 400
 Key = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)]
 Bonus = Annotated[StrictInt, Field(ge=0, le=AMOUNT_MAX)]
 Currency = Annotated[StrictStr, Field(pattern="^[A-Z]{3}$")]
@@ -109,8 +108,7 @@ def of_stored_value(database: Database, shelf: Shelf, clock: BusinessClock, metr
             raise errors.member_unknown(member_id or UUID(int=0)) from None
         except HoldUnknown:
             raise errors.hold_unknown(hold_id or UUID(int=0)) from None
-        result = "replayed" if answer.replayed else "done" if answer.status < REFUSALS_FROM else "refused"
-        metrics.stored_value.labels(act, result).inc()
+        metrics.stored_value.labels(act, keys.result_of(answer)).inc()
         return keys.response_of(answer)
 
     router = APIRouter(prefix="/v1", tags=["stored value"])

@@ -12,11 +12,11 @@ WALLETS_PER_TRANSACTION = 1_000
 
 
 async def end_bonuses(now: datetime, store: PointsStore, limit: int = WALLETS_PER_TRANSACTION) -> int:
-    """One chunk of wallets; how many there were. 0: none is due."""
+    """One chunk of wallets; how many lost anything. 0: none is due."""
     accounts = await store.wallets.lock_due(now, limit)
-    if accounts:
-        await store.read_live_lots(accounts)
-        for account in accounts:
-            stored_value.expire(account, now)
-        await store.save(accounts)
-    return len(accounts)
+    if not accounts:
+        return 0
+    await store.read_live_lots(accounts)
+    ended = sum(stored_value.expire(account, now) > 0 for account in accounts)
+    await store.save(accounts)
+    return ended
