@@ -39,10 +39,11 @@ class Message(NamedTuple):
 
 
 def statements_of(accounts: Iterable[Account]) -> list[Message]:
-    """What the accounts have to say of what has just been written, per member in order."""
+    """What the accounts have to say of what has just been written, per member in order. Stored value is said nowhere (ADR 0016)."""
     return [
         posted(account.member_id, account.day.partition, statement)
         for account in accounts
+        if not account.is_wallet
         for statement in account.statements
     ]
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from laurel_kit.clock import BusinessClock
 from laurel_kit.service import Job
+from points_svc.handlers.end_bonuses import end_bonuses
 from points_svc.handlers.expire_holds import HOLDS_PER_TRANSACTION, expire_holds
 from points_svc.handlers.once import forget_old_answers
 from points_svc.handlers.remind_members import remind_members
@@ -23,6 +24,7 @@ Change = Callable[[Work], Awaitable[int]]
 Prove = Callable[[], Awaitable[None]]
 
 HOLDS_EVERY_SECONDS = 5.0  # held points of an abandoned checkout are free again so soon after their end
+BONUSES_EVERY_SECONDS = 60.0  # what is over pays for nothing meanwhile
 ANSWERS_EVERY_SECONDS = 600.0
 ANSWERS_PER_TRANSACTION = 1_000
 SWEEP = "sweep lots"
@@ -47,6 +49,10 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
             metrics.holds.labels("expired", "expired").inc(ended)
             if ended < HOLDS_PER_TRANSACTION:
                 break
+
+    async def sweep_bonuses() -> None:
+        while await change(lambda store: end_bonuses(clock.now(), store)):
+            pass
 
     async def forget_answers() -> None:
         while await change(lambda store: forget_old_answers(clock.now(), ANSWERS_PER_TRANSACTION, store)):
@@ -82,6 +88,7 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
         Job("remind members", REMIND_EVERY_SECONDS, remind),
         Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
+        Job("end bonuses", BONUSES_EVERY_SECONDS, sweep_bonuses),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),
         Job("seal the entries", SEALING_EVERY_SECONDS, seal, first_after_seconds=SEALING_EVERY_SECONDS),
         Job("prove the books", PROOF_EVERY_SECONDS, prove, first_after_seconds=PROOF_FIRST_AFTER_SECONDS),

@@ -32,6 +32,7 @@ from points_svc.api.programmes import of_programmes
 from points_svc.api.proofs import of_proofs
 from points_svc.api.rewards import of_rewards
 from points_svc.api.spendings import of_spendings
+from points_svc.api.stored_value import of_stored_value
 from points_svc.api.transfers import of_transfers
 from points_svc.config import Settings
 from points_svc.consumer import LISTENS_TO
@@ -60,6 +61,7 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
         of_transfers(database, shelf, clock, metrics),
         of_extensions(database, shelf, clock, metrics),
         of_checkout(database, shelf, clock),
+        of_stored_value(database, shelf, clock, metrics),
         of_adjustments(database, shelf, clock, metrics),
         of_rewards(database, shelf, clock, metrics),
         of_books(database, shelf, clock, metrics),

@@ -23,6 +23,18 @@ class PointsMetrics:
         self.transfers = Counter(
             "laurel_point_transfers_total", "Transfers asked for, by result", ["result"], registry=registry
         )
+        self.redemptions = Counter(
+            "laurel_reward_requests_total", "Rewards offered, redeemed, fulfilled and cancelled, by result",
+            ["act", "result"], registry=registry,
+        )  # fmt: skip
+        self.adjustments = Counter(
+            "laurel_adjustment_requests_total", "Corrections by hand proposed and decided, by result", ["act", "result"],
+            registry=registry,
+        )  # fmt: skip
+        self.stored_value = Counter(
+            "laurel_stored_value_total", "Top-ups, payments, holds, refunds and cash-outs asked for, by result",
+            ["act", "result"], registry=registry,
+        )  # fmt: skip
         self.points_held = Gauge("laurel_points_held", "Points in open holds, at the last summary", registry=registry)
         self.ledger_drift = Gauge(
             "laurel_ledger_drift_rows", "Rows that break an invariant, at the last trial balance", ["invariant"],

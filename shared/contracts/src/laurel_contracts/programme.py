@@ -127,6 +127,19 @@ class CheckoutRule(Part, frozen=True, kw_only=True):
     min_points: Count = 1
 
 
+class StoredValueRule(Part, frozen=True, kw_only=True):
+    """Money that members have paid in ahead. `spend_first`: which value pays first. Bonus value lasts `bonus_days` local days after the one
+    it was given on (None: for ever) and is at most so much of what was paid. A cash-out is of paid value only; `forfeit`: the bonus that
+    was given with it goes in proportion."""
+
+    spend_first: Literal["paid", "bonus"] = "paid"
+    bonus_days: Annotated[int, msgspec.Meta(ge=0, le=3660)] | None = None
+    bonus_max_percent: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
+    balance_max_minor: Count | None = None
+    cash_out: bool = True
+    bonus_on_cash_out: Literal["forfeit", "keep"] = "forfeit"
+
+
 class PointsRules(Part, frozen=True, kw_only=True):
     """`cost_per_point`: major units of the currency, for the liability alone; no rule rates by it."""
 
@@ -234,6 +247,12 @@ class Programme(Part, frozen=True, kw_only=True):
     points: PointsRules = PointsRules()
     tiers: TierRules
     campaigns: tuple[Campaign, ...] = ()
+    stored_value: StoredValueRule | msgspec.UnsetType = msgspec.UNSET  # unset, it is in no hash; then its defaults hold
+
+    @property
+    def wallet(self) -> StoredValueRule:
+        """What is said about stored value, or its defaults."""
+        return StoredValueRule() if self.stored_value is msgspec.UNSET else self.stored_value
 
 
 def parse(document: bytes | dict[str, Any]) -> Programme:

@@ -95,11 +95,13 @@ def of_adjustments(database: Database, shelf: Shelf, clock: BusinessClock, metri
     """All about corrections by hand."""
     router = APIRouter(prefix="/v1", tags=["adjustments"])
 
-    async def decided(work: Callable[[PointsStore], Awaitable[Answer]]) -> Response:
+    async def decided(act: str, work: Callable[[PointsStore], Awaitable[Answer]]) -> Response:
         async def in_transaction(tx: Transaction) -> Answer:
             return await work(PointsStore(tx, shelf, metrics.count_points))
 
-        return keys.response_of(await keys.decided(database, in_transaction))
+        answer = await keys.decided(database, in_transaction)
+        metrics.adjustments.labels(act, keys.result_of(answer)).inc()
+        return keys.response_of(answer)
 
     router.include_router(_one(decided, clock))
     router.include_router(_many(decided, clock))
@@ -107,7 +109,7 @@ def of_adjustments(database: Database, shelf: Shelf, clock: BusinessClock, metri
     return router
 
 
-Decided = Callable[[Callable[[PointsStore], Awaitable[Answer]]], Awaitable[Response]]
+Decided = Callable[[str, Callable[[PointsStore], Awaitable[Answer]]], Awaitable[Response]]
 
 
 def _one(decided: Decided, clock: BusinessClock) -> APIRouter:
@@ -119,7 +121,7 @@ def _one(decided: Decided, clock: BusinessClock) -> APIRouter:
         asked = Keyed.of(keys.SCOPE, keys.checked(idempotency_key), route, {"member_id": member_id}, body.model_dump())
         wanted = adjust_points.Wanted(member_id, body.points, body.reason, body.actor)
         try:
-            return await decided(lambda store: adjust_points.adjust_points(asked, wanted, clock.now(), store))
+            return await decided("adjust", lambda store: adjust_points.adjust_points(asked, wanted, clock.now(), store))
         except MemberUnknown:
             raise errors.member_unknown(member_id) from None
 
@@ -128,9 +130,10 @@ def _one(decided: Decided, clock: BusinessClock) -> APIRouter:
         asked = Keyed.of(keys.SCOPE, keys.checked(key), route, {"adjustment_id": adjustment_id}, body.model_dump())
         try:
             return await decided(
+                "approve" if approves else "reject",
                 lambda store: adjust_points.decide_adjustment(
                     asked, adjustment_id, body.actor, clock.now(), store, approves=approves
-                )
+                ),
             )
         except AdjustmentUnknown:
             raise adjustment_unknown("adjustment", adjustment_id) from None
@@ -155,7 +158,9 @@ def _many(decided: Decided, clock: BusinessClock) -> APIRouter:
         asked = Keyed.of(keys.SCOPE, key, "POST /v1/adjustment-batches", {}, written)
         wanted = adjust_many.Wanted({item.member_id: item.points for item in body.items}, body.reason, body.actor)
         try:
-            return await decided(lambda store: adjust_many.adjust_many(asked, wanted, clock.now(), store))
+            return await decided(
+                "adjust_many", lambda store: adjust_many.adjust_many(asked, wanted, clock.now(), store)
+            )
         except adjust_many.MembersUnknown as unknown:
             missing = [str(member) for member in unknown.members]
             title = "Nothing has been heard of some of these members"
@@ -176,7 +181,7 @@ def _many(decided: Decided, clock: BusinessClock) -> APIRouter:
             return await adjust_many.decide_batch(asked, batch_id, body.actor, clock.now(), store, approves=approves)
 
         try:
-            return await decided(work)
+            return await decided(f"{what}_batch", work)
         except adjust_many.BatchUnknown:
             raise adjustment_unknown("adjustment_batch", batch_id) from None
 

@@ -17,6 +17,10 @@ def order_unknown(order_id: str) -> Problem:
     return Problem(404, "order_unknown", "This member has no such order", f"{order_id!r} is not known here.")
 
 
+def entry_unknown(member_id: UUID, seq: int) -> Problem:
+    return Problem(404, "entry_unknown", "There is no such entry", f"{member_id}:{seq} is not in the ledger.")
+
+
 def hold_unknown(hold_id: UUID) -> Problem:
     return Problem(404, "hold_unknown", "There is no such hold", f"{hold_id} is not known here.")
 

@@ -47,7 +47,7 @@ def of_freezes(database: Database, shelf: Shelf, clock: BusinessClock) -> APIRou
     @router.get("/members/{member_id}/account-freezes")
     async def of_member(member_id: UUID, limit: Limit = PAGE) -> Response:
         async with database.reading() as tx:
-            if await PointsStore(tx, shelf).read_account(member_id) is None:
+            if await PointsStore(tx, shelf).read_any(member_id) is None:
                 raise errors.member_unknown(member_id)
             found = await ProofStore(tx).freezes_of(member_id, limit)
         return as_json({"items": [freeze_document(one) for one in found], "next": None})

@@ -54,6 +54,11 @@ async def decided(database: Database, work: Callable[[Transaction], Awaitable[An
         raise errors.already_exists(old.link) from None
 
 
+def result_of(answer: Answer, done: str = "done") -> str:
+    """What came of it, as a metric counts it."""
+    return "replayed" if answer.replayed else done if answer.status < REFUSALS_FROM else "refused"
+
+
 def response_of(answer: Answer) -> Response:
     """The answer on the wire."""
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}

@@ -110,18 +110,20 @@ def of_rewards(database: Database, shelf: Shelf, clock: BusinessClock, metrics: 
     """What is offered, and what was redeemed of it."""
     router = APIRouter(prefix="/v1", tags=["rewards"])
 
-    async def decided(work: Callable[[PointsStore], Awaitable[Answer]]) -> Response:
+    async def decided(act: str, work: Callable[[PointsStore], Awaitable[Answer]]) -> Response:
         async def in_transaction(tx: Transaction) -> Answer:
             return await work(PointsStore(tx, shelf, metrics.count_points))
 
-        return keys.response_of(await keys.decided(database, in_transaction))
+        answer = await keys.decided(database, in_transaction)
+        metrics.redemptions.labels(act, keys.result_of(answer)).inc()
+        return keys.response_of(answer)
 
     router.include_router(_acts(decided, clock))
     router.include_router(_looks(database, shelf))
     return router
 
 
-Decided = Callable[[Callable[[PointsStore], Awaitable[Answer]]], Awaitable[Response]]
+Decided = Callable[[str, Callable[[PointsStore], Awaitable[Answer]]], Awaitable[Response]]
 
 
 def _acts(decided: Decided, clock: BusinessClock) -> APIRouter:
@@ -132,7 +134,7 @@ def _acts(decided: Decided, clock: BusinessClock) -> APIRouter:
         route, written = "PUT /v1/rewards/{reward_id}", body.model_dump(mode="json")
         asked = Keyed.of(keys.SCOPE, keys.checked(idempotency_key), route, {"reward_id": reward_id}, written)
         wanted = body.reward(reward_id)
-        return await decided(lambda store: redeem_rewards.offer_reward(asked, wanted, clock.now(), store))
+        return await decided("offer", lambda store: redeem_rewards.offer_reward(asked, wanted, clock.now(), store))
 
     @router.post("/members/{member_id}/redemptions", status_code=MADE, openapi_extra=keys.KEY_HEADER)
     async def redeem(member_id: UUID, body: NewRedemption, idempotency_key: Key = None) -> Response:
@@ -140,7 +142,8 @@ def _acts(decided: Decided, clock: BusinessClock) -> APIRouter:
         asked = Keyed.of(keys.SCOPE, key, route, {"member_id": member_id}, body.model_dump())
         try:
             return await decided(
-                lambda store: redeem_rewards.redeem_reward(asked, member_id, body.reward_id, clock.now(), store)
+                "redeem",
+                lambda store: redeem_rewards.redeem_reward(asked, member_id, body.reward_id, clock.now(), store),
             )
         except MemberUnknown:
             raise errors.member_unknown(member_id) from None
@@ -153,9 +156,10 @@ def _acts(decided: Decided, clock: BusinessClock) -> APIRouter:
         asked = Keyed.of(keys.SCOPE, key, route, {"redemption_id": redemption_id}, body.model_dump())
         try:
             return await decided(
+                "fulfil",
                 lambda store: redeem_rewards.fulfil_redemption(
                     asked, redemption_id, clock.now(), store, actor=body.actor, outcome=body.outcome, reason=body.reason
-                )
+                ),
             )
         except RedemptionUnknown:
             raise redemption_unknown(redemption_id) from None
@@ -166,9 +170,10 @@ def _acts(decided: Decided, clock: BusinessClock) -> APIRouter:
         asked = Keyed.of(keys.SCOPE, key, route, {"redemption_id": redemption_id}, body.model_dump())
         try:
             return await decided(
+                "cancel",
                 lambda store: redeem_rewards.cancel_redemption(
                     asked, redemption_id, clock.now(), store, actor=body.actor, reason=body.reason
-                )
+                ),
             )
         except RedemptionUnknown:
             raise redemption_unknown(redemption_id) from None

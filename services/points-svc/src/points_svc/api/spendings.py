@@ -34,6 +34,11 @@ class Spending(BaseModel):
     points: Points
     reason: Text | None = None
     order_id: Text | None = None
+    order_amount_minor: Amount | None = None
+
+    def asked(self) -> dict[str, object]:
+        """What makes two requests the same. Who names no amount asks what he asked before there was one: his old keys stay his."""
+        return self.model_dump(exclude=set() if self.order_amount_minor else {"order_amount_minor"})
 
 
 def of_spendings(database: Database, shelf: Shelf, clock: BusinessClock, metrics: PointsMetrics) -> APIRouter:
@@ -45,8 +50,8 @@ def of_spendings(database: Database, shelf: Shelf, clock: BusinessClock, metrics
         member_id: UUID, body: Spending, idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None
     ) -> Response:
         key = keys.checked(idempotency_key)
-        asked = Keyed.of(keys.SCOPE, key, ROUTE, {"member_id": member_id}, body.model_dump())
-        wanted = Wanted(member_id, body.points, body.reason, body.order_id)
+        asked = Keyed.of(keys.SCOPE, key, ROUTE, {"member_id": member_id}, body.asked())
+        wanted = Wanted(member_id, body.points, body.reason, body.order_id, body.order_amount_minor)
 
         async def work(tx: Transaction) -> Answer:
             return await spend_points(asked, wanted, clock.now(), PointsStore(tx, shelf, metrics.count_points))

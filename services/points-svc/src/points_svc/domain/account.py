@@ -42,6 +42,10 @@ RESERVED = "reserved"
 RELEASED = "released"
 UNSAID = frozenset({REPAID, RESERVED, RELEASED})
 
+# The partition of an account that lies in no lane: stored value, in money (ADR 0016). No record speaks of it, no day closes for it, and it
+# is said on no topic; else it is an account like any other.
+NO_LANE = -1
+
 # States of a hold; the last three are for ever (reliability.md 3.5).
 OPEN = "held"
 CAPTURED = "captured"
@@ -323,6 +327,11 @@ class Account:
     cause: str = ""
     at: datetime = BEGINNING
     page_from: int = 0
+
+    @property
+    def is_wallet(self) -> bool:
+        """Whether this is stored value, in money, and not a member's points."""
+        return self.day.partition == NO_LANE
 
     @property
     def clock(self) -> datetime | None:

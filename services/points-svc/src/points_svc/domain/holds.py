@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from points_svc.domain import ledger, spending
-from points_svc.domain.account import CAPTURED, LAPSED, OPEN, VOIDED, Account, Hold, Why
+from points_svc.domain.account import CAPTURED, LAPSED, OPEN, VOIDED, Account, Hold, Lot, Why
 from points_svc.domain.spending import Refused
 
 
@@ -25,7 +25,23 @@ def make(
     refused = spending.refusal(account, points, now)
     if refused is not None:
         return refused
-    parts = ledger.reserve(account, spending.spendable(account, now), points, why, order_id=order_id)
+    lots = spending.spendable(account, now)
+    return reserve(account, lots, hold_id, points, now, expires_at=expires_at, why=why, order_id=order_id)
+
+
+def reserve(
+    account: Account,
+    lots: list[Lot],
+    hold_id: UUID,
+    points: int,
+    now: datetime,
+    *,
+    expires_at: datetime,
+    why: Why,
+    order_id: str | None = None,
+) -> Hold:
+    """Reserve out of these lots, in this order; the caller has seen that they suffice."""
+    parts = ledger.reserve(account, lots, points, why, order_id=order_id)
     hold = Hold(hold_id, account.seq, points, order_id, now, expires_at, parts, is_new=True)
     account.holds[hold_id] = hold
     return hold
@@ -73,10 +89,15 @@ def spend(
     """Hold and capture at once."""
     made = make(account, hold_id, points, now, expires_at=now, why=why, order_id=order_id)
     if isinstance(made, Hold):
-        ledger.redeem(account, made.parts, why, order_id=order_id)
-        _end(account, made, CAPTURED, now)
-        made.captured = points
+        capture_at_once(account, made, now, why)
     return made
+
+
+def capture_at_once(account: Account, made: Hold, now: datetime, why: Why) -> None:
+    """All of a hold that the same cause has just made is spent."""
+    ledger.redeem(account, made.parts, why, order_id=made.order_id)
+    _end(account, made, CAPTURED, now)
+    made.captured = made.points
 
 
 def state_at(hold: Hold, now: datetime) -> str:

@@ -20,13 +20,14 @@ def give_back(
     rules: Rules,
     why: Why,
     source: str,
+    order_id: str | None = None,
 ) -> None:
     """`parts`: (lot, points), the lots read before. Debt is repaid first, as by whatever comes."""
     for number, points in parts:
         lot = account.lots[number]
         if lot.expires_at <= now or is_over(lot, account):
             lot = _lot_after(account, lot, points, now, rules)
-        ledger.put(account, lot, points, kind, why, source=source)
+        ledger.put(account, lot, points, kind, why, source=source, order_id=order_id)
 
 
 def next_lot(account: Account) -> int:

@@ -146,6 +146,23 @@ class CheckoutRules(Protocol):
     def min_points(self) -> int: ...
 
 
+class StoredValueRules(Protocol):
+    """What the programme says about stored value (ADR 0016)."""
+
+    @property
+    def spend_first(self) -> str: ...
+    @property
+    def bonus_days(self) -> int | None: ...
+    @property
+    def bonus_max_percent(self) -> int: ...
+    @property
+    def balance_max_minor(self) -> int | None: ...
+    @property
+    def cash_out(self) -> bool: ...
+    @property
+    def bonus_on_cash_out(self) -> str: ...
+
+
 class PointsPart(Protocol):
     """The programme's part about points."""
 
@@ -204,6 +221,8 @@ class Programme(Protocol):
     def points(self) -> PointsPart: ...
     @property
     def tiers(self) -> Tiers: ...
+    @property
+    def wallet(self) -> StoredValueRules: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +261,7 @@ class Rules:
     cost_per_point: int  # millionths of a major unit, what one point costs the shop
     alone_max: int  # points corrected by hand by one person alone
     checkout: CheckoutRules
+    wallet: StoredValueRules
 
     def caps(self, rule: str) -> Sequence[CapRule]:
         """What bounds a rule per period; nothing bounds orders but their own maximum, because they are rated again."""
@@ -315,6 +335,7 @@ def rules_of(programme: Programme) -> Rules:
         cost_per_point=millionths(points.cost_per_point),
         alone_max=points.adjusting.alone_max,
         checkout=points.checkout,
+        wallet=programme.wallet,
     )
 
 

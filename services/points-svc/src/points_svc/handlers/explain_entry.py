@@ -9,13 +9,17 @@ from uuid import UUID
 from points_svc.domain import telling
 from points_svc.domain.account import REDEEMED, Entry
 from points_svc.handlers.show_account import entry_document
+from points_svc.handlers.show_value import explain_of
 from points_svc.store import PointsStore, explaining
 
 LATER_TOLD_MAX = 100
 
 
 async def explain_entry(member_id: UUID, seq: int, store: PointsStore) -> dict[str, Any] | None:
-    """One entry; None: there is none."""
+    """One entry, of points or of stored value; None: there is none."""
+    wallet = await store.wallets.named(member_id)
+    if wallet is not None:
+        return await explain_of(wallet, seq, store)
     entry = await explaining.entry(store.tx, member_id, seq)
     return None if entry is None else await _explained(member_id, entry, store)
 

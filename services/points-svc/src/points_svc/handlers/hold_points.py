@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from laurel_contracts.envelope import derived_id
@@ -72,7 +72,7 @@ async def make_hold(asked: Keyed, wanted: Wanted, now: datetime, store: PointsSt
         if rules is not None:
             why["version"] = rules.version
         ledger.open_page(account, f"hold {hold_id}", now)
-        no = await _above_share(account, wanted, rules, why, now=now, store=store)
+        no = await above_share(account, wanted, rules, why, now=now, store=store)
         if no is not None:
             await close(account, store)
             return refused(no, account, f"/v1/members/{wanted.member_id}/holds")
@@ -87,8 +87,19 @@ async def make_hold(asked: Keyed, wanted: Wanted, now: datetime, store: PointsSt
     return await once(asked, now, store, decide)
 
 
-async def _above_share(
-    account: Account, wanted: Wanted, rules: Rules | None, why: Why, *, now: datetime, store: PointsStore
+class ForOrder(Protocol):
+    """A hold or a spending that may name the amount of the order it pays for."""
+
+    @property
+    def points(self) -> int: ...
+    @property
+    def order_id(self) -> str | None: ...
+    @property
+    def order_amount_minor(self) -> int | None: ...
+
+
+async def above_share(
+    account: Account, wanted: ForOrder, rules: Rules | None, why: Why, *, now: datetime, store: PointsStore
 ) -> Refused | None:
     """Points that are money pay no more than their share of the order; what the rule looked at goes into `why`."""
     if wanted.order_amount_minor is None:

@@ -79,7 +79,7 @@ async def lift_freeze(asked: Keyed, wanted: Lift, now: datetime, store: PointsSt
     """The account moves again. Where its books are still broken, the next proof freezes it anew."""
 
     async def decide() -> Answer:
-        account = await store.lock_one(wanted.member_id)
+        account = await store.lock_any(wanted.member_id)  # a wallet's books are proved like all others
         if account is None:
             raise MemberUnknown
         link = f"/v1/members/{wanted.member_id}/account-freezes"

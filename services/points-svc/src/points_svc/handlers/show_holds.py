@@ -11,9 +11,11 @@ from points_svc.store import PointsStore
 
 
 async def show_hold(hold_id: UUID, now: datetime, store: PointsStore) -> dict[str, Any] | None:
-    """One hold; None: there is none."""
+    """One hold of points; None: there is none."""
     found = await store.hold(hold_id)
-    return None if found is None else document(*found, now)
+    if found is None or await store.wallets.named(found[0]) is not None:
+        return None
+    return document(*found, now)
 
 
 async def show_holds(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from points_svc.domain import holds, ledger, spending
 from points_svc.domain.account import Account, Hold, Why
-from points_svc.handlers.hold_points import close, hold_id_of, link_to, open_account
+from points_svc.handlers.hold_points import above_share, close, hold_id_of, link_to, open_account
 from points_svc.handlers.once import Answer, Keyed, once, refused, said
 from points_svc.store import PointsStore
 
@@ -19,12 +19,13 @@ SPENT = 201
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A spending as asked for, checked in form."""
+    """A spending as asked for, checked in form. `order_amount_minor`: given where points are money at a checkout, as with a hold."""
 
     member_id: UUID
     points: int
     reason: str | None = None
     order_id: str | None = None
+    order_amount_minor: int | None = None
 
 
 async def spend_points(asked: Keyed, wanted: Wanted, now: datetime, store: PointsStore) -> Answer:
@@ -34,6 +35,12 @@ async def spend_points(asked: Keyed, wanted: Wanted, now: datetime, store: Point
         account = await open_account(wanted.member_id, now, store)
         ledger.open_page(account, f"spending {asked.key}", now)
         why, order_id = _why(asked, wanted), wanted.order_id
+        if wanted.order_amount_minor is not None:
+            rules = await store.rules_in_force(account.day.partition, now)
+            no = await above_share(account, wanted, rules, why, now=now, store=store)
+            if no is not None:
+                await close(account, store)
+                return refused(no, account, f"/v1/members/{wanted.member_id}/holds")
         made = holds.spend(account, hold_id_of(asked), wanted.points, now, why=why, order_id=order_id)
         await close(account, store)
         if isinstance(made, Hold):

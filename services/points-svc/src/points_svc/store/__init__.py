@@ -39,6 +39,7 @@ from points_svc.store.programmes import Loaded, Shelf
 from points_svc.store.reminders import Pass
 from points_svc.store.rewards import Rewards
 from points_svc.store.shares import Shares
+from points_svc.store.wallets import Wallets
 
 __all__ = ["PointsStore", "Shelf"]
 
@@ -77,6 +78,7 @@ class PointsStore(AdjustmentStore):
         self._shelf = shelf
         self._count_points = count_points
         self.rewards = Rewards(tx)
+        self.wallets = Wallets(tx)
 
     async def rules(self, versions: Collection[int]) -> Mapping[int, Rules]:
         """Programme versions, ready for use. Raises Hold."""
@@ -126,10 +128,15 @@ class PointsStore(AdjustmentStore):
         await accounts.lock_first(self.tx, sorted(keys))
 
     async def lock_one(self, member_id: UUID) -> Account | None:
-        """One account that is there, locked."""
+        """One member's account of points that is there, locked."""
+        account = await self.lock_any(member_id)
+        return None if account is None or account.is_wallet else account
+
+    async def lock_any(self, account_id: UUID) -> Account | None:
+        """One account that is there, locked: a member's points or a wallet."""
         if negative_control.on(negative_control.READ_THEN_WRITE):
-            return await accounts.read(self.tx, member_id)
-        return await accounts.lock_one(self.tx, member_id)
+            return await accounts.read(self.tx, account_id)
+        return await accounts.lock_one(self.tx, account_id)
 
     async def skip_number(self, topic: str, key: bytes, number: int) -> None:
         """A record was set aside: its number counts as heard, so that the next one is fresh."""
@@ -231,7 +238,7 @@ class PointsStore(AdjustmentStore):
         if self._count_points is not None:
             moved: Counter[str] = Counter()
             for account in concerned:
-                for entry in account.entries:
+                for entry in () if account.is_wallet else account.entries:
                     moved[entry.kind] += entry.amount
             self.tx.after_commit(partial(self._count_points, moved))
 
@@ -300,8 +307,13 @@ class PointsStore(AdjustmentStore):
     # Readings.
 
     async def read_account(self, member_id: UUID) -> Account | None:
-        """An account as it stands, not locked."""
-        return await accounts.read(self.tx, member_id)
+        """A member's account of points as it stands, not locked."""
+        account = await self.read_any(member_id)
+        return None if account is None or account.is_wallet else account
+
+    async def read_any(self, account_id: UUID) -> Account | None:
+        """An account as it stands, not locked: a member's points or a wallet."""
+        return await accounts.read(self.tx, account_id)
 
     async def hold(self, hold_id: UUID) -> tuple[UUID, Hold] | None:
         """One hold and whose it is, not locked."""

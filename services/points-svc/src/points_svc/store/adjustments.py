@@ -81,10 +81,10 @@ class AdjustmentStore:
     tx: Transaction
 
     async def lock_known(self, member_ids: Collection[UUID]) -> dict[UUID, Account]:
-        """Accounts that are there, locked in ascending order."""
+        """Members' accounts of points that are there, locked in ascending order."""
         rows = (await self.tx.run(accounts.LOCK, ids=sorted(member_ids))).all()
         days = await accounts.read_days(self.tx, {row.partition for row in rows})
-        return {account.member_id: account for account in accounts.from_rows(rows, days)}
+        return {account.member_id: account for account in accounts.from_rows(rows, days) if not account.is_wallet}
 
     async def add_adjustments(self, made: Collection[Adjustment]) -> None:
         """New corrections, proposed or posted."""

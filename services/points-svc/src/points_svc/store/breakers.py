@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
+from points_svc.store import wallet_proof
 from points_svc.store.proof import HOLDINGS, LOTS, MAKE_DEBT, MOVED
 
 # The same conditions as in proof.py and chain.py, with the member in place of a count. I1, I10 and rounds of I11 are nobody's own.
@@ -101,7 +102,7 @@ BREAKERS = {
 # The same members every time, so that what is cut off now comes up when these have been mended.
 STATEMENTS = {
     name: text(f"SELECT DISTINCT member_id FROM ({query}) AS broken ORDER BY member_id LIMIT :limit")
-    for name, query in BREAKERS.items()
+    for name, query in (BREAKERS | wallet_proof.BREAKERS).items()
 }
 
 

@@ -17,7 +17,7 @@ SELECT to_char((expires_at - interval '1 microsecond') AT TIME ZONE CAST(:zone A
   sum(remaining) AS points,
   coalesce(sum(remaining) FILTER (WHERE available_at > :now AND expires_at > :now), 0) AS pending,
   coalesce(sum(remaining) FILTER (WHERE expires_at <= :now), 0) AS overdue
-FROM lot WHERE remaining > 0 GROUP BY 1 ORDER BY 1
+FROM lot l WHERE remaining > 0 AND NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = l.member_id) GROUP BY 1 ORDER BY 1
 """)
 
 

@@ -8,14 +8,16 @@ from typing import Any
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.store import chain, reward_proof
-from points_svc.store.reports import by_name
+from points_svc.store import chain, reward_proof, wallet_proof
 
+# Points by themselves, and each currency by itself: they are never added up.
 BY_ACCOUNT = text("""
-SELECT account, sum(points) FROM (
-  SELECT credit AS account, sum(amount) AS points FROM transfer GROUP BY credit
-  UNION ALL SELECT debit, -sum(amount) FROM transfer GROUP BY debit) AS sides
-GROUP BY account ORDER BY account
+SELECT unit, account, sum(amount) FROM (
+  SELECT coalesce(w.currency, 'points') AS unit, t.credit AS account, sum(t.amount) AS amount
+  FROM transfer t LEFT JOIN wallet w ON w.account_id = t.member_id GROUP BY 1, 2
+  UNION ALL SELECT coalesce(w.currency, 'points'), t.debit, -sum(t.amount)
+  FROM transfer t LEFT JOIN wallet w ON w.account_id = t.member_id GROUP BY 1, 2) AS sides
+GROUP BY unit, account ORDER BY unit, account
 """)
 
 MOVED = """
@@ -199,14 +201,23 @@ RETURNED = """
       FULL JOIN (SELECT member_id, order_id, sum(amount) AS points FROM transfer
                  WHERE debit = 'redeemed' AND order_id IS NOT NULL GROUP BY member_id, order_id) AS back USING (member_id, order_id)
       WHERE coalesce(paid.returned, 0) <> coalesce(back.points, 0)"""
-EVERYTHING = INVARIANTS | chain.INVARIANTS | reward_proof.INVARIANTS | {"returned": RETURNED}
+EVERYTHING = INVARIANTS | chain.INVARIANTS | reward_proof.INVARIANTS | wallet_proof.INVARIANTS | {"returned": RETURNED}
 STATEMENTS = {name: text(query) for name, query in EVERYTHING.items()}
 
 
 async def trial_balance(tx: Transaction) -> dict[str, Any]:
-    """The sum over all accounts (0), each account's own, and how often each invariant is broken (0). Reads everything there is: call it
-    in `auditing`."""
-    by_account = by_name(await tx.run(BY_ACCOUNT))
+    """The sum over all accounts of points (0), each account's own, the same of stored value per currency, and how often each invariant is
+    broken (0). Reads everything there is: call it in `auditing`."""
+    units: dict[str, dict[str, int]] = {"points": {}}
+    for unit, account, amount in await tx.run(BY_ACCOUNT):
+        units.setdefault(unit, {})[account] = int(amount)
     broken = {name: int((await tx.run(statement)).scalar_one()) for name, statement in STATEMENTS.items()}
-    total = sum(by_account.values())
-    return {"sum": total, "by_account": by_account, "invariants": {"I1": abs(total)} | broken}
+    broken["wallets"] += wallet_proof.strangers(units)
+    sums = {unit: sum(by_account.values()) for unit, by_account in units.items()}
+    points = units.pop("points")
+    return {
+        "sum": sums["points"],
+        "by_account": points,
+        "stored_value": {unit: {"sum": sums[unit], "by_account": by_account} for unit, by_account in units.items()},
+        "invariants": {"I1": sum(abs(total) for total in sums.values())} | broken,
+    }

@@ -1,8 +1,8 @@
-"""Readings of the books for people and for exports. The one thing not to break: they lock nothing and change nothing."""
+"""Readings of the books of points for people and for exports; stored value has its own (wallets.py). The one thing not to break: they lock
+nothing and change nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ LEFT JOIN LATERAL (
   SELECT sum(l.remaining) AS points FROM lot l
   WHERE l.member_id = a.member_id AND l.remaining > 0 AND l.available_at <= :now AND l.expires_at > :now
 ) spendable ON true
-WHERE a.member_id > :after
+WHERE a.member_id > :after AND a.partition >= 0
 ORDER BY a.member_id LIMIT :limit
 """)
 
@@ -43,18 +43,18 @@ SELECT coalesce(sum(amount) FILTER (WHERE debit = 'issuance'), 0) AS issued,
          - coalesce(sum(amount) FILTER (WHERE debit = 'clearing'), 0) AS clearing,
        coalesce(sum(amount) FILTER (WHERE debit = 'adjustment'), 0)
          - coalesce(sum(amount) FILTER (WHERE credit = 'adjustment'), 0) AS adjusted
-FROM transfer
+FROM transfer t WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = t.member_id)
 """)
 
 STANDING = text("""
 SELECT coalesce(sum(posted), 0) AS outstanding, coalesce(sum(held), 0) AS held, coalesce(sum(debt), 0) AS debt, count(*) AS members,
        count(*) FILTER (WHERE debt > 0) AS members_in_debt
-FROM account
+FROM account WHERE partition >= 0
 """)
 
 LOCK_PAGE = text(f"""
 {accounts.LOCK.text.split("WHERE")[0]}
-WHERE member_id > :after ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
+WHERE member_id > :after AND partition >= 0 ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
 """)
 
 LOWEST_ID = UUID(int=0)
@@ -94,8 +94,3 @@ async def lock_page(tx: Transaction, after: UUID | None, limit: int) -> list[Acc
 def _whole(value: Any) -> Any:
     """PostgreSQL's sums of bigint are numeric."""
     return value if isinstance(value, UUID) else int(value)
-
-
-def by_name(rows: Iterable[Any]) -> dict[str, int]:
-    """(name, figure) rows."""
-    return {row[0]: int(row[1]) for row in rows}
