@@ -31,15 +31,24 @@ ROUND_ROWS = (
     "string_agg(uuid_send(r.member_id) || int8send(r.first) || r.digests, CAST('' AS bytea) ORDER BY r.member_id)"
 )
 
+# The oldest transaction that has not ended. Whatever is not seen by now is written by it or by a later one.
+OLDEST_OPEN = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS xid) AS text)")
+
 # Seals a bounded number of entries that no round has sealed, in one statement and so of one moment. Nothing is locked that a record needs.
-# A member whose entries have a gap is left alone: I8 names him.
+# A member whose entries have a gap is left alone: I8 names him. `since`: only accounts whose row was written by that transaction or a later
+# one are looked up; to compare every account with its seals takes seconds where there are millions. A transaction that is yet to come is
+# of another server, and says nothing about this one.
 SEAL = text(f"""
 WITH before AS (
   SELECT coalesce(max(round), 0) + 1 AS round,
     coalesce((SELECT hash FROM seal ORDER BY round DESC LIMIT 1), {BEFORE_THE_FIRST}) AS hash FROM seal),
+written AS MATERIALIZED (
+  SELECT member_id, seq FROM account
+  WHERE CAST(:since AS text) IS NULL OR age(CAST(CAST(:since AS text) AS xid)) < 0
+     OR age(xmin) <= age(CAST(CAST(:since AS text) AS xid))),
 due AS (
   SELECT a.member_id, coalesce(s.seq, 0) AS done, least(a.seq, coalesce(s.seq, 0) + CAST(:entries AS bigint)) AS upto
-  FROM account a LEFT JOIN sealed_up_to s USING (member_id)
+  FROM written a LEFT JOIN LATERAL (SELECT u.seq FROM sealed_up_to u WHERE u.member_id = a.member_id OFFSET 0) s ON true
   WHERE a.seq > coalesce(s.seq, 0) LIMIT :members),
 bounded AS (
   SELECT member_id, done, upto FROM (
@@ -130,9 +139,17 @@ BROKEN_ROUNDS = f"""
            + (SELECT count(*) FROM sealed WHERE round > (SELECT coalesce(max(round), 0) FROM seal))"""
 
 
-async def seal(tx: Transaction, at: datetime, *, members: int, entries: int) -> tuple[int, int]:
-    """One round over at most so many members and about so many entries; how many of each it was. (0, 0): everything is sealed."""
-    row = (await tx.run(SEAL, at=at, members=members, entries=entries)).one_or_none()
+async def oldest_open(tx: Transaction) -> str:
+    """The oldest transaction that has not ended."""
+    return str((await tx.run(OLDEST_OPEN)).scalar_one())
+
+
+async def seal(
+    tx: Transaction, at: datetime, *, members: int, entries: int, since: str | None = None
+) -> tuple[int, int]:
+    """One round over at most so many members and about so many entries; how many of each it was. (0, 0): everything is sealed, where
+    `since` is None or the oldest transaction that was open before an earlier round found that."""
+    row = (await tx.run(SEAL, at=at, members=members, entries=entries, since=since)).one_or_none()
     return (0, 0) if row is None else (row.members, row.entries)
 
 
