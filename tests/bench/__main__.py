@@ -19,16 +19,17 @@ import asyncpg
 import uvloop
 
 from laurel_cli.stack.jars import read_lock
-from tests.bench import chart, figures, latency, machine, report, status, whole_chain
+from tests.bench import accounts, chart, figures, latency, machine, report, status, whole_chain
 from tests.bench.figures import Verdict
 from tests.bench.rounds import LINES, Rounds
 from tests.bench.stage import Stage, open_stage
 
-EXTRAS = ("latency", "status", "chain")
+EXTRAS = ("latency", "status", "accounts", "chain")
 RATES = (1_000, 5_000)
 LATENCY_SECONDS = 3.0
 LATENCY_WORKERS = (1, 2)
 STATUS_SECONDS = 3.0
+ACCOUNTS_SECONDS = 2.0
 CHAIN_BASKETS = 20_000
 DRAWN = {
     figures.P99.name,
@@ -79,6 +80,8 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
             found.append(await _latency(stage, asked.rounds, told))
         if "status" in asked.only:
             found.append(await _status(stage, asked.rounds, told))
+        if "accounts" in asked.only:
+            found += await _accounts(stage, asked.rounds, told)
     if "chain" in asked.only:
         say(f"the whole chain, {CHAIN_BASKETS:,} baskets from HTTP to settled")
         told["chain"] = await asyncio.to_thread(whole_chain.measure, CHAIN_BASKETS)
@@ -120,19 +123,37 @@ async def _latency(stage: Stage, rounds: int, told: dict[str, Any]) -> Verdict:
 async def _status(stage: Stage, rounds: int, told: dict[str, Any]) -> Verdict:
     say("the status route beside its plain twin, 32 connections")
     answered = await status.measure(stage, await stage.template("member-svc"), STATUS_SECONDS, rounds)
-    told["status"] = {}
     by_server = {server: [each for each in answered if each.server == server] for server in status.STATE}
+    told["status"] = _answers(by_server)
+    speeds = [[run.per_second for run in runs] for runs in by_server.values()]
+    return figures.paired(figures.STATUS, *speeds)
+
+
+async def _accounts(stage: Stage, rounds: int, told: dict[str, Any]) -> list[Verdict]:
+    say("balance and statement beside their plain ORM twin, 32 connections")
+    template = await stage.template("points-svc")
+    told["accounts"], found = {}, []
+    for route, answered in (await accounts.measure(stage, template, ACCOUNTS_SECONDS, rounds)).items():
+        by_server = {server: [each for each in answered if each.server == server] for server in accounts.STATE}
+        told["accounts"][route] = _answers(by_server)
+        speeds = [[run.per_second for run in runs] for runs in by_server.values()]
+        found.append(figures.paired(figures.ACCOUNTS[route], *speeds))
+    return found
+
+
+def _answers(by_server: dict[str, list[status.Answered]]) -> dict[str, Any]:
+    """Medians of each server's runs."""
+    told = {}
     for server, runs in by_server.items():
-        told["status"][server] = {
+        told[server] = {
             "per_second": round(statistics.median(run.per_second for run in runs)),
             "per_second_of_each": [round(run.per_second) for run in runs],
             "p50_ms": round(statistics.median(run.p50 for run in runs), 2),
             "p99_ms": round(statistics.median(run.p99 for run in runs), 2),
             "server_cpu_us": round(statistics.median(run.cpu_us for run in runs), 1),
         }
-        say(f"{server}: {told['status'][server]}")
-    speeds = [[run.per_second for run in runs] for runs in by_server.values()]
-    return figures.paired(figures.STATUS, *speeds)
+        say(f"{server}: {told[server]}")
+    return told
 
 
 def main() -> int:

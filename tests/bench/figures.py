@@ -94,6 +94,10 @@ GROWTH = {
     size: Bar(f"{size} entries before / empty, events per second", 0.65, 0.85, at_least=True) for size in ("1M", "10M")
 }
 STATUS = Bar("status route / plain FastAPI twin, answers per second", 3, 8, at_least=True)
+ACCOUNTS = {
+    route: Bar(f"{route} route / plain FastAPI and ORM twin, answers per second", 1, 3, at_least=True)
+    for route in ("balance", "statement")
+}
 CHAIN = Bar("whole chain, Python per event", 400, 250, at_least=False, unit="µs")
 
 

@@ -24,6 +24,12 @@ def show(told: dict[str, Any]) -> None:
     if told["lines"]:
         console.print(_lines(told["lines"]))
     console.print(_measures(told["measures"]))
+    for route, servers in told.get("accounts", {}).items():
+        each = ", ".join(
+            f"{server} {found['per_second']:,} answers/s (p99 {found['p99_ms']} ms)"
+            for server, found in servers.items()
+        )
+        console.print(f"{route}: {each}")
     if "chain" in told:
         parts = ", ".join(f"{part} {micro}" for part, micro in told["chain"]["cpu_us_per_event"].items())
         console.print(

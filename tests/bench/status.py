@@ -111,10 +111,9 @@ def requests(port: int, seed: int) -> Iterator[bytes]:
         yield from made
 
 
-async def ask(server: str, port: int, pid: int, seconds: float, seed: int) -> Answered:
+async def ask(server: str, port: int, pid: int, seconds: float, asks: Iterator[bytes]) -> Answered:
     """32 connections for so long."""
     waits: list[float] = []
-    asks = requests(port, seed)
     next(asks)
     loop = asyncio.get_running_loop()
     askers = [(await loop.create_connection(lambda: Asker(asks, waits), "127.0.0.1", port)) for _ in range(CONNECTIONS)]
@@ -131,9 +130,9 @@ async def ask(server: str, port: int, pid: int, seconds: float, seed: int) -> An
 
 
 @contextmanager
-def serving_twin(dsn: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def serving_twin(dsn: str, port: int, module: str = "tests.bench.twin") -> Iterator[subprocess.Popen[bytes]]:
     """The twin's process."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.twin", dsn, str(port)])
+    process = subprocess.Popen([sys.executable, "-m", module, dsn, str(port)])
     try:
         yield process
     finally:
@@ -153,22 +152,23 @@ async def measure(stage: Stage, template: str, seconds: float, rounds: int) -> l
         serving_twin(stage.dsn(database), ports["twin"]) as twin,
     ):
         for port in ports.values():
-            await _until_it_answers(port)
+            await until_it_answers(port, f"/v1/members/{member(0)}/status")
         await _compare(ports)
         pids = {"member-svc": ours.pid, "twin": twin.pid}
         for turn in range(rounds):
             for server, port in ports.items():
-                measured.append(await ask(server, port, pids[server], seconds, turn))
+                measured.append(await ask(server, port, pids[server], seconds, requests(port, turn)))
     await stage.drop(database)
     return measured
 
 
-async def _until_it_answers(port: int) -> None:
+async def until_it_answers(port: int, path: str) -> None:
+    """A server that has been started."""
     until = Deadline(START_SECONDS_MAX)
     async with httpx.AsyncClient(trust_env=False) as client:
         while True:
             try:
-                if (await client.get(f"http://127.0.0.1:{port}/v1/members/{member(0)}/status")).status_code == 200:
+                if (await client.get(f"http://127.0.0.1:{port}{path}")).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass

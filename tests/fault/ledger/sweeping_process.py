@@ -1,12 +1,13 @@
 """The sweep of points-svc as a process of its own, to be killed: `python -m tests.fault.ledger.sweeping_process`. It runs the job that the
-service runs, until nothing is left."""
+service runs, on the loop that the service runs on, until nothing is left; the last line is how many seconds that took."""
 
 from __future__ import annotations
 
-import asyncio
 import os
+import sys
 import time
 
+import uvloop
 from prometheus_client import CollectorRegistry
 
 from laurel_kit.clock import BusinessClock
@@ -42,7 +43,7 @@ async def sweep(url: str) -> float:
 def main() -> None:
     if limit := os.environ.get(LIMIT):
         jobs.ACCOUNTS_PER_SWEEP = (int(limit), int(limit))
-    asyncio.run(sweep(os.environ[URL]))
+    sys.stdout.write(f"{uvloop.run(sweep(os.environ[URL]))}\n")
 
 
 if __name__ == "__main__":

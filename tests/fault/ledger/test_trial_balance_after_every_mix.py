@@ -1,7 +1,7 @@
 """Whatever happens, in whatever order: after every single step the books add up.
 
-INVARIANT: the sum over all accounts is 0, an account is the sum of its entries and its lots, after each step; everything else that the
-trial balance asks, after every fiftieth.
+INVARIANT: the sum over all accounts is 0, an account is the sum of its entries and its lots, after each step of whom it may have concerned;
+of everybody, and everything else that the trial balance asks, after every fiftieth.
 What would break it: any change of a balance without an entry, or an entry without a change.
 """
 
@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
-from tests.fault.postgres.bank import fetch
 from tests.fault.report import record, seed_of
 from tests.integration.points_svc.books import Books, ended, stood, told
 from tests.integration.points_svc.till import Checkout, open_checkout
@@ -28,19 +28,21 @@ MEMBERS = 12
 EVERYTHING_EVERY = 50
 TIERS = ("silver", "gold", "diamond")
 
-# Of all members: the sum of all sides, and whoever's account is not the sum of his entries or of his lots.
-ADDS_UP = """
+# Of these members: the sum of all sides, and whoever's account is not the sum of his entries or of his lots.
+ADDS_UP = text("""
 WITH sides AS (
-  SELECT member_id, credit AS side, amount FROM transfer UNION ALL SELECT member_id, debit, -amount FROM transfer),
+  SELECT member_id, credit AS side, amount FROM transfer WHERE member_id = ANY(:ids)
+  UNION ALL SELECT member_id, debit, -amount FROM transfer WHERE member_id = ANY(:ids)),
 moved AS (
   SELECT member_id, coalesce(sum(amount) FILTER (WHERE side IN ('available', 'held')), 0) AS posted,
     coalesce(sum(amount) FILTER (WHERE side = 'held'), 0) AS held, -coalesce(sum(amount) FILTER (WHERE side = 'debt'), 0) AS debt,
     sum(amount) AS total FROM sides GROUP BY member_id),
-lots AS (SELECT member_id, sum(remaining) AS free FROM lot GROUP BY member_id)
+lots AS (SELECT member_id, sum(remaining) AS free FROM lot WHERE member_id = ANY(:ids) GROUP BY member_id)
 SELECT count(*) FROM account a LEFT JOIN moved m USING (member_id) LEFT JOIN lots l USING (member_id)
-WHERE coalesce(m.total, 0) <> 0 OR a.posted <> coalesce(m.posted, 0) OR a.held <> coalesce(m.held, 0)
-   OR a.debt <> coalesce(m.debt, 0) OR a.posted - a.held <> coalesce(l.free, 0)
-"""
+WHERE a.member_id = ANY(:ids) AND (
+  coalesce(m.total, 0) <> 0 OR a.posted <> coalesce(m.posted, 0) OR a.held <> coalesce(m.held, 0)
+  OR a.debt <> coalesce(m.debt, 0) OR a.posted - a.held <> coalesce(l.free, 0))
+""")
 
 
 class Mix:
@@ -62,7 +64,8 @@ class Mix:
             assert isinstance(step, Fact)
             await self.books.apply([stood(step, member)])
 
-    async def step(self) -> None:
+    async def step(self) -> list[UUID]:
+        """One thing happens; whom it may have concerned."""
         rng = self.rng
         member = rng.choice(list(self.scripts))
         script, left = self.scripts[member], self.left[member]
@@ -106,6 +109,13 @@ class Mix:
             midnight = self.till.clock.at.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
             await self.books.apply([ended(midnight)])
         self.did[act] += 1
+        alone = act in {"buy", "refund", "stand", "sign in", "hold", "spend"}
+        return [member] if alone else list(self.scripts)
+
+    async def off(self, members: list[UUID]) -> int:
+        """How many of them do not add up."""
+        async with self.books.database.reading() as tx:
+            return int((await tx.run(ADDS_UP, ids=members)).scalar_one())
 
     def later(self) -> datetime:
         return self.till.clock.at + timedelta(seconds=self.rng.randint(1, 3_600))
@@ -114,7 +124,6 @@ class Mix:
 async def mixes(books: Books, steps: int) -> None:
     seed = seed_of("T-L06", SEED)
     began = time.monotonic()
-    url = books.database.url.render_as_string(hide_password=False)
     await books.load(programme())
     wrong: list[str] = []
     async with open_checkout(books) as till:
@@ -123,8 +132,7 @@ async def mixes(books: Books, steps: int) -> None:
             script.register()
             await mix.tell(member)
         for n in range(steps):
-            await mix.step()
-            off = (await fetch(url, ADDS_UP))[0]["count"]
+            off = await mix.off(await mix.step())
             broken = await books.broken() if n % EVERYTHING_EVERY == 0 or n == steps - 1 else {}
             if off or broken:
                 wrong.append(f"after step {n}: {off} accounts, {broken}")
@@ -141,7 +149,6 @@ async def test_the_books_add_up_after_each_of_many_steps(books: Books) -> None:
 
 @pytest.mark.long
 @pytest.mark.full
-@pytest.mark.timeout(3_600)  # some twenty minutes
 async def test_the_books_add_up_after_each_of_ten_thousand_steps(books: Books) -> None:
     """T-L06: 10,000 steps."""
     await mixes(books, 10_000)

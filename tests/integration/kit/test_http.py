@@ -126,6 +126,7 @@ async def test_health_metrics_and_progress(client: httpx.AsyncClient) -> None:
         "lanes": [],
         "moved_total": 0,
         "waiting": 0,
+        "unfinished": {},
     }
 
 

@@ -11,10 +11,17 @@ import pytest
 from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
-from points_svc.handlers.seal_entries import seal_entries
+from points_svc.handlers.seal_entries import (
+    ENTRIES_PER_ROUND,
+    EVERYTHING_EVERY_ROUNDS,
+    MEMBERS_PER_ROUND,
+    Sealing,
+    seal_entries,
+)
+from points_svc.handlers.spend_points import Wanted, spend_points
 from points_svc.store.proving import ProofStore
 from tests.fault.report import record
-from tests.integration.points_svc.books import Books, activated, cuts
+from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, keyed
 from tests.integration.points_svc.histories import make
 from tests.unit.points_svc.script import Script, programme
 
@@ -22,10 +29,14 @@ NewBooks = Callable[[], Awaitable[Books]]
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
-async def seal(books: Books, **limits: int) -> int:
+async def seal(books: Books, *, members: int = MEMBERS_PER_ROUND, entries: int = ENTRIES_PER_ROUND) -> int:
     """Rounds until everything is sealed; how many entries that were."""
+
+    async def work(tx: Transaction) -> int:
+        return await seal_entries(NOW, ProofStore(tx), members=members, entries=entries)
+
     total = 0
-    while sealed := await books.database.in_transaction(lambda tx: seal_entries(NOW, ProofStore(tx), **limits)):
+    while sealed := await books.database.in_transaction(work):
         total += sealed
     return total
 
@@ -159,3 +170,50 @@ async def test_where_the_rights_were_given_back_the_trigger_still_refuses(books:
 
     with pytest.raises(Exception, match="the ledger only grows"):
         await books.database.in_transaction(work)
+
+
+class Undone(Exception):
+    pass
+
+
+async def test_a_round_that_looks_only_at_what_was_written_since_leaves_nothing_out(books: Books) -> None:
+    """A transaction that was open while a round found everything sealed is not seen by it, and is by the next. Broken by a mark that is
+    taken after the round, that is the round's own, or that is kept although the round was rolled back."""
+    script = Script()
+    script.register()
+    script.buy(10_000)
+    await books.play(script)
+    sealing = Sealing()
+
+    async def round_(tx: Transaction) -> int:
+        return await seal_entries(NOW, ProofStore(tx), sealing=sealing)
+
+    assert await books.database.in_transaction(round_) == 1
+    assert sealing.since is None  # there may be more than a round seals
+    assert await books.database.in_transaction(round_) == 0
+    wanted = Wanted(MEMBER, 30)
+    async with books.database.transaction() as late:
+        answer = await spend_points(keyed("a-late-spending-1", wanted), wanted, script.now, books.store(late))
+        assert answer.status == 201
+        for _ in range(2):
+            assert await books.database.in_transaction(round_) == 0
+
+    async def undone(tx: Transaction) -> None:
+        assert await round_(tx) == 2
+        raise Undone
+
+    with pytest.raises(Undone):
+        await books.database.in_transaction(undone)
+    assert await books.database.in_transaction(round_) == 2
+    assert await books.database.in_transaction(round_) == 0
+    assert await books.broken() == {}
+
+
+def test_every_hour_all_accounts_are_compared_with_their_seals() -> None:
+    """Whatever a mark cannot know. Broken by a process that believes its mark for ever."""
+    sealing = Sealing()
+    for _ in range(EVERYTHING_EVERY_ROUNDS - 1):
+        sealing.found_everything_sealed("5")
+    assert sealing.since == "5"
+    sealing.found_everything_sealed("6")
+    assert sealing.since is None

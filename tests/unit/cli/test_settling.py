@@ -84,6 +84,16 @@ def test_it_says_what_it_waits_for() -> None:
     ]
 
 
+def test_a_closed_day_that_has_not_come_to_everybody_and_points_under_way_are_waited_for() -> None:
+    """Although everything is read and said. Broken by a settle that looks at positions alone."""
+    busy = {"accounts_to_sweep": 1_200, "handovers_under_way": 1}
+    found = [str(one) for one in obstacles([answer(unfinished=busy), answer("tier-svc", unfinished={})])]
+    assert found == ["points-svc: 1,200 accounts to sweep", "points-svc: 1 handovers under way"]
+    rest = answer(unfinished={"accounts_to_sweep": 0, "handovers_under_way": 0})
+    result = Looks([answer(unfinished=busy)], [rest], [answer(unfinished=busy)], [rest], [rest]).settle()
+    assert (result.obstacles, result.looks) == ((), 5)
+
+
 def test_at_the_limit_it_gives_up_and_names_the_lane() -> None:
     held = answer(
         lanes=[{"topic": "activities", "partition": 4, "state": "held", "reason": "programme version 3 is not loaded"}]

@@ -45,6 +45,12 @@ def obstacles(answers: Sequence[Progress]) -> list[Obstacle]:
         if rows:
             found.append(Obstacle(service, f"{rows:,} messages in the outbox"))
         found += _behind(service, answer["cursors"])
+        # What the service itself has begun and not ended: closed days that not everybody has been swept by, points between two members.
+        found += [
+            Obstacle(service, f"{count:,} {kind.replace('_', ' ')}")
+            for kind, count in sorted(answer.get("unfinished", {}).items())
+            if count
+        ]
         found += [
             Obstacle(service, _lane_in_words(lane), lasting=lane["state"] == HALTED)
             for lane in answer["lanes"]

@@ -13,7 +13,7 @@ from points_svc.handlers.end_bonuses import end_bonuses
 from points_svc.handlers.expire_holds import HOLDS_PER_TRANSACTION, expire_holds
 from points_svc.handlers.once import forget_old_answers
 from points_svc.handlers.remind_members import remind_members
-from points_svc.handlers.seal_entries import seal_entries
+from points_svc.handlers.seal_entries import Sealing, seal_entries
 from points_svc.handlers.sweep_lots import sweep_lots
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore
@@ -80,8 +80,10 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
         while await change(lambda store: remind_members(MEMBERS_PER_REMINDING, store)):
             pass
 
+    sealing = Sealing()
+
     async def seal() -> None:
-        while await change(lambda store: seal_entries(clock.now(), ProofStore(store.tx))):
+        while await change(lambda store: seal_entries(clock.now(), ProofStore(store.tx), sealing=sealing)):
             pass
 
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -40,7 +41,7 @@ from points_svc.handlers.prove_books import Walk, freeze_broken, prove_books
 from points_svc.handlers.say_again import say_again
 from points_svc.handlers.show_liability import show_liability
 from points_svc.metrics import PointsMetrics
-from points_svc.store import PointsStore, Shelf
+from points_svc.store import PointsStore, Shelf, unfinished
 from points_svc.store.proving import ProofStore
 
 NAME = "points-svc"
@@ -82,6 +83,12 @@ async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> 
         total += said
         if after is None:
             return total
+
+
+async def count_unfinished(database: Database) -> Mapping[str, int]:
+    """What has been begun and has not come to its end."""
+    async with database.reading() as tx:
+        return await unfinished.counts(tx)
 
 
 def build(env: Mapping[str, str]) -> Service:
@@ -141,6 +148,7 @@ def build(env: Mapping[str, str]) -> Service:
         migrations=migrations(),
         metrics=kit_metrics,
         resay=resay,
+        count_unfinished=partial(count_unfinished, database),
         jobs=jobs.runs(change, prove, clock, metrics),
     )
 

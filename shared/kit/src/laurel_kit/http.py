@@ -15,7 +15,7 @@ from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
 from laurel_kit.problems import PROBLEM_RESPONSES, Problem, handle_errors, problem_response
 from laurel_kit.reading import Reader
-from laurel_kit.routes import CountWaiting, Resay
+from laurel_kit.routes import CountUnfinished, CountWaiting, Resay
 from laurel_kit.telemetry import KitMetrics
 from laurel_kit.web_frame import BodyKind, BodyLimit, RequestIds
 
@@ -25,6 +25,7 @@ ACTIVITIES_BODY_BYTES_MAX = 8 * 1024 * 1024  # a thousand reports with their lin
 __all__ = [
     "ACTIVITIES_BODY_BYTES_MAX",
     "BODY_BYTES_MAX",
+    "CountUnfinished",
     "CountWaiting",
     "Problem",
     "Resay",
@@ -45,6 +46,7 @@ def create_app(
     migrations: Path | None = None,
     resay: Resay | None = None,
     count_waiting: CountWaiting | None = None,
+    count_unfinished: CountUnfinished | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
     version: str = "0.1.0",
 ) -> FastAPI:
@@ -63,6 +65,7 @@ def create_app(
         relay=relay,
         migrations=migrations,
         count_waiting=count_waiting,
+        count_unfinished=count_unfinished,
     )
     app.include_router(routes.of_health(parts))
     if applier is None and reader is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -31,6 +31,7 @@ from laurel_kit.telemetry import KitMetrics
 T = TypeVar("T")
 Resay = Callable[[UUID | None], Awaitable[int]]
 CountWaiting = Callable[[], Awaitable[int]]
+CountUnfinished = Callable[[], Awaitable[Mapping[str, int]]]  # what was begun and has not come to its end, by kind
 BIGINT_MAX = 2**63 - 1
 LetterId = Annotated[int, InPath(ge=1, le=BIGINT_MAX)]
 
@@ -63,6 +64,7 @@ class Parts:
     relay: Relay | None = None
     migrations: Path | None = None
     count_waiting: CountWaiting | None = None
+    count_unfinished: CountUnfinished | None = None
 
 
 class Readiness:
@@ -149,6 +151,8 @@ async def _progress(parts: Parts) -> dict[str, Any]:
         for c in found
     ]
     lanes = reader.lane_reports() if reader is not None else []
+    # Last, because what it counts may be begun by what was counted before.
+    unfinished = dict(await parts.count_unfinished()) if parts.count_unfinished else {}
     return {
         "service": parts.name,
         "outbox_rows": rows,
@@ -159,6 +163,7 @@ async def _progress(parts: Parts) -> dict[str, Any]:
         "waiting": await parts.count_waiting()
         if parts.count_waiting
         else sum(lane["state"] != "open" for lane in lanes),
+        "unfinished": unfinished,
     }
 
 

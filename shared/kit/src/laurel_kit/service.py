@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 
 from laurel_kit import migrate, negative_control
 from laurel_kit.failures import Verdict, verdict_of
-from laurel_kit.http import BODY_BYTES_MAX, CountWaiting, Resay, create_app
+from laurel_kit.http import BODY_BYTES_MAX, CountUnfinished, CountWaiting, Resay, create_app
 from laurel_kit.http_protocol import HttpProtocol
 from laurel_kit.kafka import wait_or_stop
 from laurel_kit.outbox import Relay
@@ -72,6 +72,7 @@ class Service:
     metrics: KitMetrics | None = None
     resay: Resay | None = None
     count_waiting: CountWaiting | None = None
+    count_unfinished: CountUnfinished | None = None
     body_bytes_max: int = BODY_BYTES_MAX
     short_way: ShortWay | None = None
     on_stop: Sequence[Callable[[], Awaitable[Any]]] = ()
@@ -177,6 +178,7 @@ def _parts_of(
         migrations=service.migrations,
         resay=service.resay if api else None,
         count_waiting=service.count_waiting,
+        count_unfinished=service.count_unfinished,
         body_bytes_max=service.body_bytes_max,
     )
     fillers: list[asyncio.Event] = []

@@ -21,7 +21,8 @@ def settle(
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Wait until all outboxes are empty, all cursors are at the end and no lane waits, twice in a row with nothing moved in between.
+    """Wait until all outboxes are empty, all cursors are at the end, no lane waits, closed days have come to everybody and no points are
+    under way between members, twice in a row with nothing moved in between.
 
     Exit code 1 when the time limit passes or a lane is halted; the reasons name the service and the lane.
     """

@@ -18,6 +18,10 @@ _decode = msgspec.json.Decoder().decode
 # What is only ever added is copied in, binary: the server does less for it than for the same rows out of a JSON text (ADR 0008).
 NEW_ENTRY = ("member_id", "seq", "cause", "leg", "at", "kind", "debit", "credit", "amount", "order_id", "lot", "why")
 NEW_NO_EFFECT = ("member_id", "cause", "at", "why")
+NEW_CONSUMPTION = ("member_id", "seq", "place", "lot", "amount")
+COPIED_FROM = (
+    50  # rows of consumption: a sweep writes thousands at once; of a checkout's two or three one statement is cheaper
+)
 
 ADD_CONSUMPTION = text("""
 INSERT INTO consumption (member_id, seq, place, lot, amount)
@@ -164,7 +168,9 @@ async def _add_entries(tx: Transaction, entries: list[tuple[UUID, Entry]]) -> No
         for member_id, entry in entries
         for place, (lot, amount) in enumerate(entry.consumed, 1)
     ]
-    if consumed:
+    if len(consumed) >= COPIED_FROM:
+        await tx.copy("consumption", NEW_CONSUMPTION, consumed)
+    elif consumed:
         ids, seq, places, lots, amounts = map(list, zip(*consumed, strict=True))
         await tx.run(ADD_CONSUMPTION, ids=ids, seq=seq, place=places, lot=lots, amount=amounts)
 

@@ -24,9 +24,13 @@ class ProofStore:
 
     # The chain.
 
-    async def seal(self, at: datetime, *, members: int, entries: int) -> tuple[int, int]:
-        """One round over what no round has sealed: members, entries."""
-        return await chain.seal(self.tx, at, members=members, entries=entries)
+    async def oldest_open(self) -> str:
+        """The oldest transaction that has not ended."""
+        return await chain.oldest_open(self.tx)
+
+    async def seal(self, at: datetime, *, members: int, entries: int, since: str | None = None) -> tuple[int, int]:
+        """One round over what no round has sealed: members, entries. `since`: of accounts written from that transaction on."""
+        return await chain.seal(self.tx, at, members=members, entries=entries, since=since)
 
     async def rounds(self, after: int, limit: int) -> list[dict[str, Any]]:
         """A page of rounds, each computed again."""

@@ -8,40 +8,10 @@ from collections.abc import Mapping
 ONLY_MONEY = frozenset({"cash", "promotion"})  # accounts of the books that points never see
 ONLY_POINTS = frozenset({"debt", "issuance", "adjustment", "clearing"})  # and those that money never sees
 
-VALUE_REFUNDS = """
-      WITH paid AS (
-        SELECT h.member_id, CAST(h.hold_id AS text) AS payment, sum(c.returned) AS returned FROM wallet w
-        JOIN hold h ON h.member_id = w.account_id AND h.state = 'captured'
-        JOIN transfer t ON t.member_id = h.member_id AND t.cause = h.ended_by AND t.credit = 'redeemed'
-        JOIN consumption c ON c.member_id = t.member_id AND c.seq = t.seq GROUP BY h.member_id, h.hold_id),
-      back AS (
-        SELECT t.member_id, t.why->>'payment_id' AS payment, sum(t.amount) AS returned FROM wallet w
-        JOIN transfer t ON t.member_id = w.account_id AND t.debit = 'redeemed' GROUP BY 1, 2)
-      SELECT count(*) FROM paid FULL JOIN back USING (member_id, payment)
-      WHERE coalesce(paid.returned, 0) <> coalesce(back.returned, 0)"""
-
-INVARIANTS = {
-    # A wallet is an account in no lane, and an account in no lane is a wallet; its lots are paid or bonus. Paid value comes in by cash,
-    # goes out by cash, and never expires; bonus value is given, forfeited or over, and never cash.
-    "wallets": """
-      SELECT (SELECT count(*) FROM wallet w FULL JOIN (SELECT member_id FROM account WHERE partition < 0) a ON a.member_id = w.account_id
-              WHERE w.account_id IS NULL OR a.member_id IS NULL)
-           + (SELECT count(*) FROM wallet w JOIN lot l ON l.member_id = w.account_id
-              WHERE l.kind NOT IN ('paid', 'bonus', 'returned') OR (l.kind = 'paid') <> (l.lot < 1099511627776)
-                 OR (l.kind = 'paid' AND l.expired > 0))
-           + (SELECT count(*) FROM wallet w JOIN transfer t ON t.member_id = w.account_id
-              LEFT JOIN lot l ON l.member_id = t.member_id AND l.lot = t.lot
-              WHERE (t.debit = 'cash' AND l.kind IS DISTINCT FROM 'paid') OR (t.debit = 'promotion' AND l.kind IS DISTINCT FROM 'bonus'))
-           + (SELECT count(*) FROM wallet w JOIN transfer t ON t.member_id = w.account_id
-              JOIN consumption c ON c.member_id = t.member_id AND c.seq = t.seq
-              JOIN lot l ON l.member_id = c.member_id AND l.lot = c.lot
-              WHERE (t.credit = 'cash' AND l.kind <> 'paid') OR (t.credit IN ('promotion', 'expired') AND l.kind = 'paid'))""",
-    # What has come back of a payment is what refunds say has come back of it.
-    "value_refunds": VALUE_REFUNDS,
-}
-
-# Whose: the same conditions with the wallet in place of a count. Wallets and accounts that lack each other are nobody's own.
+# A row for each break, with whose it is; INVARIANTS counts the same rows.
 BREAKERS = {
+    # A wallet's lots are paid or bonus. Paid value comes in by cash, goes out by cash, and never expires; bonus value is given, forfeited or
+    # over, and never cash.
     "wallets": """
       SELECT l.member_id FROM wallet w JOIN lot l ON l.member_id = w.account_id
       WHERE l.kind NOT IN ('paid', 'bonus', 'returned') OR (l.kind = 'paid') <> (l.lot < 1099511627776)
@@ -53,9 +23,25 @@ BREAKERS = {
       JOIN consumption c ON c.member_id = t.member_id AND c.seq = t.seq
       JOIN lot l ON l.member_id = c.member_id AND l.lot = c.lot
       WHERE (t.credit = 'cash' AND l.kind <> 'paid') OR (t.credit IN ('promotion', 'expired') AND l.kind = 'paid')""",
-    "value_refunds": f"""
-      {VALUE_REFUNDS.replace("SELECT count(*) FROM paid", "SELECT member_id FROM paid")}""",
+    # What has come back of a payment is what refunds say has come back of it.
+    "value_refunds": """
+      WITH paid AS (
+        SELECT h.member_id, CAST(h.hold_id AS text) AS payment, sum(c.returned) AS returned FROM wallet w
+        JOIN hold h ON h.member_id = w.account_id AND h.state = 'captured'
+        JOIN transfer t ON t.member_id = h.member_id AND t.cause = h.ended_by AND t.credit = 'redeemed'
+        JOIN consumption c ON c.member_id = t.member_id AND c.seq = t.seq GROUP BY h.member_id, h.hold_id),
+      back AS (
+        SELECT t.member_id, t.why->>'payment_id' AS payment, sum(t.amount) AS returned FROM wallet w
+        JOIN transfer t ON t.member_id = w.account_id AND t.debit = 'redeemed' GROUP BY 1, 2)
+      SELECT member_id FROM paid FULL JOIN back USING (member_id, payment)
+      WHERE coalesce(paid.returned, 0) <> coalesce(back.returned, 0)""",
 }
+# A wallet is an account in no lane, and an account in no lane is a wallet; where one lacks the other, it is nobody's own.
+LONELY = """
+      SELECT count(*) FROM wallet w FULL JOIN (SELECT member_id FROM account WHERE partition < 0) a ON a.member_id = w.account_id
+      WHERE w.account_id IS NULL OR a.member_id IS NULL"""
+COUNTED = {name: f"SELECT count(*) FROM ({query}) AS broken" for name, query in BREAKERS.items()}
+INVARIANTS = COUNTED | {"wallets": f"SELECT ({LONELY}) + ({COUNTED['wallets']})"}
 
 
 def strangers(units: Mapping[str, Mapping[str, int]]) -> int:
