@@ -23,6 +23,15 @@ class TierMetrics:
             registry=registry,
         )
 
+        self.benefit_uses = Counter(
+            "laurel_benefit_uses_total", "Uses of benefits, by benefit of the catalogue, tier and what became of it",
+            ["benefit", "tier", "outcome"], registry=registry,
+        )  # fmt: skip
+
+    def benefit_used(self, benefit: str, tier: str, outcome: str) -> None:
+        """A use was made, refused or given back, and that is committed."""
+        self.benefit_uses.labels(benefit, tier, outcome).inc()
+
     def assessed(self, kinds: Iterable[str]) -> None:
         """The facts of one committed batch."""
         for kind, facts in Tally(kinds).items():
