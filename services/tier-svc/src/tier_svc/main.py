@@ -70,7 +70,7 @@ def build(env: Mapping[str, str]) -> Service:
         ],
         reader=reader,
         relay=Relay(database, kafka, metrics=kit_metrics),
-        jobs=runs(database, clock),
+        jobs=runs(database, open_store, clock),
         migrations=migrations(),
         metrics=kit_metrics,
         resay=lambda member_id: resay(database, open_store, member_id),

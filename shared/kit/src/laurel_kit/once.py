@@ -36,7 +36,9 @@ TABLES = (
 
 # Held until the transaction ends: a second request with the same key learns at once that the first is still running.
 _CLAIM = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:scope || ' ' || :key, 7))")
+# What a key was answered with.
 _FIND = text("SELECT fingerprint, status, body, link, at FROM idempotency WHERE scope = :scope AND key = :key")
+# The key is used up.
 _KEEP = text("""
 INSERT INTO idempotency (scope, key, fingerprint, status, body, link, at)
 VALUES (:scope, :key, :fingerprint, :status, :body, :link, :at)

@@ -134,8 +134,7 @@ def test_a_task_is_done(task: dict[str, Any], told: Told, given_: list[tuple[str
             elif what == "refunds":
                 each.refunds(time, *rest)
             else:
-                kind, photos, which = [*rest, *(0, None)[len(rest) - 1 :]]
-                each.does(time, kind, photos=photos, which=which)
+                each.does(time, rest[0], **dict(zip(("photos", "which"), rest[1:], strict=False)))
     assert doer.given == given_
     growth = [each.stream.sums.values[2] for each in (doer, without)]
     assert growth[0] - growth[1] == sum(amount for _, amount in given_)
@@ -244,7 +243,9 @@ def test_progress_equals_a_recount_from_scratch_after_every_activity(acts: list[
     words[1]["keep"] = [{"metric": "growth_in_days", "days": 20, "at_least": 1}]
     rules = rules_with(*ALL, ladder=words)
     doer, plain = Doer(rules), Doer(rules_with(ladder=words))
-    now, rows, left = datetime(2026, 5, 1, 9), [], {}
+    now = datetime(2026, 5, 1, 9)
+    rows: list[tuple[date, int, Doing, int, bool]] = []
+    left: dict[str, int] = {}
     for hours, what, amount, which in acts:
         now += timedelta(hours=max(0, hours))
         at = (now + timedelta(hours=min(0, hours))).isoformat()
@@ -297,7 +298,10 @@ def test_the_order_of_arrival_makes_no_difference(acts: list[Act], seed: int) ->
     given_ = []
     told = [(hours, what, amount, which) for hours, what, amount, which in acts if what != "refunds"]
     start = datetime(2026, 5, 1, 9)
-    timed = [(start + timedelta(hours=abs(hours) * n % 2_000), *rest) for n, (hours, *rest) in enumerate(told)]
+    timed = [
+        (start + timedelta(hours=abs(hours) * n % 2_000), what, amount, which)
+        for n, (hours, what, amount, which) in enumerate(told)
+    ]
     for _ in range(2):
         doer = Doer(rules)
         for at, what, amount, which in timed:

@@ -356,7 +356,7 @@ class Stream:
         ):
             if not self.efforts.knows(effort):
                 raise NeedsHistory
-            self._grow(self.efforts.take(effort))
+            self._grow(self.efforts.take(effort, for_good=worth is None))
 
     def _grow(self, moved: Sequence[Moved]) -> None:
         """Growth that tasks give or lose, each on its own day."""

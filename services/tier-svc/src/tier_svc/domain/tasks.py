@@ -197,8 +197,13 @@ class Efforts:
         """Whether everything is at hand that decides about the period of an effort."""
         return self.whole or (effort.task, effort.period) in self.known
 
-    def take(self, effort: Effort) -> list[Moved]:
-        """One more. Gives back how growth moves."""
+    def take(self, effort: Effort, *, for_good: bool) -> list[Moved]:
+        """One more. `for_good`: no refund will ever undo it; behind the effort that a task is done with it changes nothing then, and is
+        not kept, so that who signs in for years leaves no row a day. Gives back how growth moves."""
+        if for_good:
+            done = done_with(self._by_period.get((effort.task, effort.period), {}).values())
+            if done is not None and (done.day, done.effort.seq) < (effort.day, effort.seq):
+                return []
         self.added.append((effort.task, effort.period, effort.seq))
         return self._moved(effort)
 

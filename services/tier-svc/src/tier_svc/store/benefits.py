@@ -28,6 +28,7 @@ FROM member m LEFT JOIN profile p ON p.member_id = m.member_id WHERE m.member_id
 # The lock of a member's uses. The row is made when it is first needed.
 PROFILE_ADD = text("INSERT INTO profile (member_id) VALUES (:member_id) ON CONFLICT DO NOTHING")
 PROFILE_LOCK = text("SELECT pack, birthday FROM profile WHERE member_id = :member_id FOR UPDATE")
+# What a member chooses replaces what he had chosen; his row is locked by then.
 PROFILE_PUT = text("UPDATE profile SET pack = :pack, birthday = :birthday WHERE member_id = :member_id")
 # Members who are forgotten: nothing they have told stays.
 PROFILES_FORGET = text("DELETE FROM profile WHERE member_id = ANY(CAST(:ids AS uuid[]))")
@@ -61,6 +62,7 @@ INSERT INTO benefit_stock AS s (benefit_id, per, since, taken) SELECT :benefit_i
 ON CONFLICT (benefit_id, per, since) DO UPDATE SET taken = s.taken + 1 WHERE s.taken < :total
 RETURNING taken
 """)
+# A piece that is given back; the use it belonged to has ended in this transaction, so it comes back once.
 STOCK_RETURN = text("""
 UPDATE benefit_stock SET taken = taken - 1 WHERE benefit_id = :benefit_id AND per = :per AND since = :since
 """)
@@ -69,6 +71,7 @@ _USE = """
 number, use_id, member_id, benefit_id, kind, tier, version, day, value, gives, order_id, stock_per, stock_since, made_at, given_back_at,
 given_back_by, reason, CAST(why AS text) AS why
 """
+# A use, with the reasons as they stood.
 USE_ADD = text(f"""
 INSERT INTO benefit_use (use_id, member_id, benefit_id, kind, tier, version, day, value, gives, order_id, stock_per, stock_since,
                          why, made_at)
@@ -76,6 +79,7 @@ VALUES (:use_id, :member_id, :benefit_id, :kind, :tier, :version, :day, :value, 
         CAST(:why AS jsonb), :made_at)
 RETURNING {_USE}
 """)
+# One use, as it stands.
 USE_READ = text(f"SELECT {_USE} FROM benefit_use WHERE use_id = :use_id")
 # A use ends once: nothing is returned where it had ended before.
 USE_END = text(f"""

@@ -39,6 +39,7 @@ EFFORTS_OF_MEMBERS = text(f"""
 SELECT {_EFFORT} FROM task_effort e WHERE e.member_id = ANY(CAST(:ids AS uuid[])) ORDER BY e.member_id, e.task, e.period, e.seq
 """)
 
+# What a batch adds; an activity has one effort per task.
 EFFORTS_ADD = text("""
 INSERT INTO task_effort (member_id, task, period, seq, time, day, need, within_days, growth, least_minor, version, counts)
 SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tasks AS text[]), CAST(:periods AS date[]), CAST(:seqs AS bigint[]),
