@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Response
 from laurel_kit import keys
 from laurel_kit.clock import BusinessClock
 from laurel_kit.http import Problem
-from laurel_kit.http_types import Instant
+from laurel_kit.http_types import Day, Instant
 from laurel_kit.once import CREATED, Answer, Keyed
 from laurel_kit.postgres import Database, Transaction
 from tier_svc.api import errors
@@ -156,7 +156,7 @@ def _of_all(routes: APIRouter, database: Database, open_store: OpenStore, clock:
         return CatalogueAnswer.of(*shown)
 
     @routes.get("/benefits/usage")
-    async def usage(since: date | None = None, until: date | None = None) -> UsagePage:
+    async def usage(since: Day | None = None, until: Day | None = None) -> UsagePage:
         """The benefit usage rate per benefit and tier, over local days; the last thirty where nothing is said."""
         until = until or clock.now().date() + timedelta(days=2)  # no zone is further ahead
         if since is None:
