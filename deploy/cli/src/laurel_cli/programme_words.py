@@ -86,6 +86,15 @@ def rules(programme: Programme) -> Iterator[tuple[str, str]]:
         yield f"tier {tier.id}: multiplier", tier.multiplier
         yield f"tier {tier.id}: discount", f"{tier.discount_percent} %"
         yield f"tier {tier.id}: name", tier.name or ABSENT
+    if not isinstance(programme.benefits, msgspec.UnsetType):
+        for pack in programme.benefits.packs:
+            yield f"benefit pack {pack.id}", pack.name or ABSENT
+        for benefit in programme.benefits.catalogue:
+            for name, value in _leaves(msgspec.to_builtins(benefit)):
+                yield f"benefit {benefit.id}: {name}", value
+    for task in () if isinstance(programme.tasks, msgspec.UnsetType) else programme.tasks:
+        for name, value in _leaves(msgspec.to_builtins(task)):
+            yield f"task {task.id}: {name}", value
     for campaign in programme.campaigns:
         yield from _campaign(campaign, programme)
 

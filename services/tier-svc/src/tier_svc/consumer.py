@@ -13,7 +13,7 @@ from laurel_contracts.activities import (
     ReviewPosted,
     SurveyAnswered,
 )
-from laurel_contracts.decisions import DayClosed, ProgrammeActivated
+from laurel_contracts.decisions import DayClosed, MemberErased, ProgrammeActivated
 from laurel_kit.hearing import hears
 from tier_svc.handlers.assess_activities import assess_activities
 
@@ -29,6 +29,7 @@ LISTENS_TO = (
         ActivityJoined,
         ComplaintFiled,
         SurveyAnswered,
+        MemberErased,
         DayClosed,
         ProgrammeActivated,
     ),

@@ -13,10 +13,11 @@ from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
 from laurel_kit.service import Service
 from laurel_kit.telemetry import KitMetrics
-from tier_svc.api import members, programmes, standings
+from tier_svc.api import benefits, members, programmes, standings, tasks
 from tier_svc.config import POOL_SIZE, Settings
 from tier_svc.consumer import LISTENS_TO
 from tier_svc.handlers.say_again import NOBODY, say_common_again, say_member_again, say_members_again
+from tier_svc.jobs import runs
 from tier_svc.metrics import TierMetrics
 from tier_svc.store import ProgrammeShelf, TierStore
 
@@ -63,10 +64,13 @@ def build(env: Mapping[str, str]) -> Service:
         routers=[
             members.router(database, open_store),
             standings.router(database, open_store),
+            benefits.router(database, open_store, clock),
+            tasks.router(database, open_store, clock),
             programmes.router(database, open_store, clock),
         ],
         reader=reader,
         relay=Relay(database, kafka, metrics=kit_metrics),
+        jobs=runs(database, open_store, clock),
         migrations=migrations(),
         metrics=kit_metrics,
         resay=lambda member_id: resay(database, open_store, member_id),

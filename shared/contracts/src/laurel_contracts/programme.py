@@ -8,15 +8,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from laurel_contracts.benefits import BenefitRules, Task
 from laurel_contracts.envelope import ShortText
+from laurel_contracts.programme_parts import Count, Part, Rate
 
-Rate = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]  # points per major unit, or a multiplier
 NUL = b"\\u0000"  # as JSON writes it
-Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the document. Unknown fields are refused here: a misspelt rule must not be silently left out."""
 
 
 class EarningRule(Part, frozen=True, kw_only=True):
@@ -247,7 +243,10 @@ class Programme(Part, frozen=True, kw_only=True):
     points: PointsRules = PointsRules()
     tiers: TierRules
     campaigns: tuple[Campaign, ...] = ()
-    stored_value: StoredValueRule | msgspec.UnsetType = msgspec.UNSET  # unset, it is in no hash; then its defaults hold
+    # What is unset stands in no canonical form: a document without these parts keeps its hash.
+    stored_value: StoredValueRule | msgspec.UnsetType = msgspec.UNSET  # unset, its defaults hold
+    benefits: BenefitRules | msgspec.UnsetType = msgspec.UNSET
+    tasks: tuple[Task, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def wallet(self) -> StoredValueRule:

@@ -10,8 +10,8 @@ ONLY_POINTS = frozenset({"debt", "issuance", "adjustment", "clearing"})  # and t
 
 # A row for each break, with whose it is; INVARIANTS counts the same rows.
 BREAKERS = {
-    # A wallet's lots are paid or bonus. Paid value comes in by cash, goes out by cash, and never expires; bonus value is given, forfeited or
-    # over, and never cash.
+    # A wallet's lots are paid or bonus. Paid value comes in by cash, goes out by cash, and never expires; bonus value is given, forfeited
+    # or over, and never cash.
     "wallets": """
       SELECT l.member_id FROM wallet w JOIN lot l ON l.member_id = w.account_id
       WHERE l.kind NOT IN ('paid', 'bonus', 'returned') OR (l.kind = 'paid') <> (l.lot < 1099511627776)

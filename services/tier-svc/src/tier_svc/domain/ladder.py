@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tier_svc.domain.conditions import Clause, ConditionWords, Gauges
 from tier_svc.domain.periods import Calendar
+from tier_svc.domain.tasks import Task, TaskWords
 
 LOWEST = 0  # rank of the tier that a member joins at
 
@@ -49,11 +50,18 @@ class Rules:
     """One version. `ladder` is lowest first; a tier's rank is its place there."""
 
     def __init__(
-        self, version: int, words: TierRulesWords, *, not_qualifying: Collection[str], calendar: Calendar
+        self,
+        version: int,
+        words: TierRulesWords,
+        *,
+        not_qualifying: Collection[str],
+        calendar: Calendar,
+        tasks: Sequence[TaskWords] = (),
     ) -> None:
         self.version = version
         self.calendar = calendar
         self.not_qualifying = frozenset(not_qualifying)
+        self.tasks = tuple(Task.of(each) for each in tasks)
         self.validity_months = words.validity_months
         self.on_lapse = words.on_lapse
         self.gauges = Gauges(condition for tier in words.ladder for condition in (*tier.reach, *tier.keep))

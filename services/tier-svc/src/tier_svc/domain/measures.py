@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from tier_svc.domain.conditions import ACTIVE, COMPLAINTS, GROWTH, ORDERS, SPEND, TOTALS, Window
+from tier_svc.domain.conditions import ACTIVE, COMPLAINTS, GROWTH, GROWTH_TOTAL, ORDERS, SPEND, TOTALS, Window
 from tier_svc.domain.orders import GROWTH_OF, QUIET, Deed, Order
+from tier_svc.domain.tasks import Efforts
 
 Bucket = Sequence[int]  # one local day: spend in minor units, orders, growth, complaints, active (0 or 1)
 ZERO_TOTALS = [0] * len(TOTALS)
@@ -129,9 +130,12 @@ class Sums:
 class History:
     """All that a member's stream holds, entry by entry: what is stored and, behind it, what this batch has added."""
 
-    def __init__(self, orders: Sequence[Iterable[Order]], deeds: Sequence[Iterable[Deed]]) -> None:
+    def __init__(
+        self, orders: Sequence[Iterable[Order]], deeds: Sequence[Iterable[Deed]], efforts: Efforts | None = None
+    ) -> None:
         self._orders = orders
         self._deeds = deeds
+        self._efforts = efforts
 
     def orders(self) -> Iterable[Order]:
         return (order for part in self._orders for order in part)
@@ -146,13 +150,17 @@ class History:
         instant or is numbered up to the number (an activity that is judged again, domain.md 2.3)."""
         orders = [o for o in self.orders() if o.day <= day and _is_seen(o, seen)]
         deeds = [d for d in self.deeds() if d.day <= day and _is_seen(d, seen)]
+        given = self._efforts.given(day, seen) if self._efforts is not None else []  # growth by tasks
         since_restart = [o.counted for o in orders if restart is None or o.time >= restart]
         values = [sum(since_restart), max(since_restart, default=0), _growth(orders, deeds)]
+        values[GROWTH_TOTAL] += sum(growth for _, growth in given)
         for field, days in windows:
             first = day - days + 1
             values.append(
                 _in_window(field, [o for o in orders if o.day >= first], [d for d in deeds if d.day >= first])
             )
+            if field == GROWTH:
+                values[-1] += sum(growth for on, growth in given if on >= first)
         return values
 
     def largest_since(self, restart: datetime | None) -> int:

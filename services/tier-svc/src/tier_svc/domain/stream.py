@@ -26,6 +26,7 @@ from tier_svc.domain.orders import (
     lines_that_do_not_qualify,
 )
 from tier_svc.domain.standing import Move, Standing, after_activity, after_end, after_refund, last_day_before
+from tier_svc.domain.tasks import Doing, Efforts, Moved, efforts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Stream:
     """A member. What is stored comes in by the constructor; what the batch changes is read off the attributes afterwards."""
 
     __slots__ = (
-        "_moved_before", "_stored", "born_as_of", "changed", "clock", "deeds", "ends", "facts", "is_new", "last_end", "last_seq",
+        "_moved_before", "_stored", "born_as_of", "changed", "clock", "deeds", "efforts", "ends", "facts", "is_new", "last_end", "last_seq",
         "member_id", "orders", "ordinal", "partition", "past", "path", "purchases", "standing", "sums", "touched", "undone_from",
     )  # fmt: skip
 
@@ -77,8 +78,10 @@ class Stream:
         is_new: bool = True,
         orders: dict[str, Order] | None = None,
         past: Past | None = None,
+        efforts: Efforts | None = None,
     ) -> None:
         self.member_id = member_id
+        self.efforts = efforts  # what was done for tasks, as far as this batch asks; None: nothing is at hand
         self.partition = partition
         self.last_seq = last_seq
         self.clock = clock
@@ -149,16 +152,21 @@ class Stream:
             values[LARGEST_ORDER] = max(values[LARGEST_ORDER], counted)
         self.purchases.append(order)
         self.orders[order_id] = order
+        if stamped.tasks:
+            self._do(step, stamped, Doing("purchase"), counted)
         self._after(step, clock, rules)
 
-    def deed(self, step: Step, kind: str) -> None:
-        """Any other activity: sign_in, review, share, join, complaint, survey."""
+    def deed(self, step: Step, kind: str, stamped: Rules | None = None, doing: Doing | None = None) -> None:
+        """Any other activity: sign_in, review, share, join, complaint, survey. `stamped` is the version of its own time, which has tasks;
+        `doing` what those ask about it."""
         clock = self._arrive(step)
         rules = self._today(step.timeline, clock)
         day, growth = step.day.toordinal(), GROWTH_OF.get(kind, 0)
         self._count(day, (0, 0, growth, 1 if kind == "complaint" else 0), active=kind not in QUIET)
         self.sums.values[GROWTH_TOTAL] += growth
         self.deeds.append(Deed(step.seq, step.time, day, clock, kind))
+        if stamped is not None and stamped.tasks:
+            self._do(step, stamped, doing or Doing(kind))
         self._after(step, clock, rules)
 
     def refund(self, step: Step, order_id: str, lines: Sequence[RefundLineWords], amount: int | None) -> None:
@@ -180,6 +188,8 @@ class Stream:
             values[SPEND_TOTAL] += less
             if counted == values[LARGEST_ORDER]:
                 values[LARGEST_ORDER] = self.history().largest_since(restart)
+        if self.efforts is not None:
+            self._grow(self.efforts.judge_order(order.seq, order.counted, order.counts))
         move = after_refund(rules, self.standing, clock, values, partial(self._values_then, rules))
         if move is not None:
             self._take("lowered", Cause(f"activity {step.seq}", clock, step.seq), move)
@@ -189,10 +199,10 @@ class Stream:
     def history(self) -> History:
         """Everything so far, entry by entry. Raises NeedsHistory where the stored part is not at hand."""
         if self.past is not None:
-            return History((self.past.orders, self.purchases), (self.past.deeds, self.deeds))
+            return History((self.past.orders, self.purchases), (self.past.deeds, self.deeds), self.efforts)
         if not self.is_new:
             raise NeedsHistory
-        return History((self.purchases,), (self.deeds,))
+        return History((self.purchases,), (self.deeds,), self.efforts)
 
     def values_as_of(self, rules: Rules, day: date) -> list[int]:
         """The metrics as of a day that is not before the day of the running sums, with the present counters."""
@@ -334,6 +344,25 @@ class Stream:
         if restart == self.standing.restart and day.toordinal() == self.sums.as_of:
             return self.sums.values
         return self.history().values(rules.gauges.windows, day.toordinal(), restart)
+
+    def _do(self, step: Step, stamped: Rules, doing: Doing, worth: int | None = None) -> None:
+        """Count it for the tasks of its version; `worth`: the qualifying amount of an order, in minor units."""
+        if self.efforts is None:
+            if not self.is_new:
+                raise NeedsHistory
+            self.efforts = Efforts()
+        for effort in efforts_of(
+            stamped.tasks, doing, seq=step.seq, time=step.time, day=step.day, version=stamped.version, worth=worth
+        ):
+            if not self.efforts.knows(effort):
+                raise NeedsHistory
+            self._grow(self.efforts.take(effort, for_good=worth is None))
+
+    def _grow(self, moved: Sequence[Moved]) -> None:
+        """Growth that tasks give or lose, each on its own day."""
+        for day, growth in moved:
+            self._count(day, (0, 0, growth, 0), active=False)
+            self.sums.values[GROWTH_TOTAL] += growth
 
     def _count(self, day: int, counted: tuple[int, int, int, int], *, active: bool) -> None:
         """Count on a day: spend, orders, growth, complaints; `active`: this makes the day active."""

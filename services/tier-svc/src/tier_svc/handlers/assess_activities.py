@@ -14,7 +14,8 @@ from tier_svc import events
 from tier_svc.domain.ladder import Rules, Timeline
 from tier_svc.domain.measures import NeedsHistory
 from tier_svc.domain.stream import Close, Step, Stream
-from tier_svc.handlers.verbs import REFUND, VERBS
+from tier_svc.handlers.forget_profiles import forget_profiles
+from tier_svc.handlers.verbs import KINDS, REFUND, VERBS
 from tier_svc.store import TierStore
 from tier_svc.store.programmes import Activation, Lane
 from tier_svc.store.streams import Wanted
@@ -53,6 +54,7 @@ async def assess_activities(batch: Sequence[Heard], store: TierStore) -> None:
     streams = await _judge_all(agendas, store)
     touched = [stream for stream in streams if stream.touched]
     await store.streams.save(touched)
+    await forget_profiles(batch, store)
     for stream in touched:
         for fact in stream.facts:
             events.say(store.tx, events.standing_changed(stream.member_id, stream.partition, fact))
@@ -115,6 +117,8 @@ async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore) -> lis
         for entry in entries
     }
     stamped = await store.programmes.rules(version for version in stamps if version is not None)
+    if store.programmes.have_tasks:
+        ask_for_efforts(wanted, agendas, stamped)
     judged, unsure = [], []
     for stream in (await store.streams.load(wanted)).values():
         try:
@@ -144,6 +148,23 @@ def _wanted(agenda: LaneAgenda, entries: Sequence[Entry]) -> Wanted:
         if event.data.__class__ is REFUND:
             wanted.refunds.append(event.data.order_id)
     return wanted
+
+
+def ask_for_efforts(
+    wanted: Mapping[UUID, Wanted], agendas: Mapping[int, LaneAgenda], stamped: Mapping[int, Rules]
+) -> None:
+    """The periods of tasks for which something is done in this batch, by the versions of the activities' own times."""
+    for agenda in agendas.values():
+        for member_id, entries in agenda.entries.items():
+            for entry in entries:
+                event = entry.heard.event
+                kind = KINDS.get(event.data.__class__)
+                if kind is None or event.programmeversion is None or event.localday is None:
+                    continue
+                tasks = stamped[event.programmeversion].tasks
+                wanted[member_id].periods.update(
+                    (task.id, task.period_of(event.localday)) for task in tasks if task.done_by == kind
+                )
 
 
 def day_bound(instant: datetime) -> int:

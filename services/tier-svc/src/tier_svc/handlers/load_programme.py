@@ -8,9 +8,11 @@ from datetime import datetime
 from laurel_contracts import programme as document
 from laurel_contracts.programme import Programme
 from tier_svc import events
+from tier_svc.domain.benefit_checks import faults_of_benefits, faults_of_tasks
 from tier_svc.domain.checks import Fault, faults_beside, faults_of
 from tier_svc.store import TierStore
 from tier_svc.store.programmes import Loaded
+from tier_svc.store.shelf import benefits_of, tasks_of
 
 
 class RefusedProgramme(Exception):
@@ -28,6 +30,8 @@ class OtherDocument(Exception):
 async def load_programme(programme: Programme, store: TierStore, now: datetime) -> Loaded:
     """Keep the version and say that it is loaded. The same document again is fine, and is said again."""
     faults = faults_of(programme.tiers, programme.zone)
+    faults += faults_of_benefits(benefits_of(programme), programme.tiers.ladder)
+    faults += faults_of_tasks(tasks_of(programme))
     earlier = [each.version for each in await store.programmes.listed() if each.version < programme.version]
     if earlier:
         before = (await store.programmes.load([earlier[-1]]))[earlier[-1]].programme

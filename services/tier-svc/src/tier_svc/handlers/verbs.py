@@ -9,6 +9,7 @@ from typing import Any
 from laurel_contracts import activities
 from tier_svc.domain.ladder import Rules
 from tier_svc.domain.stream import Step, Stream
+from tier_svc.domain.tasks import Doing
 
 Verb = Callable[[Stream, Step, Rules, Any], None]
 
@@ -24,11 +25,32 @@ def _refund(stream: Stream, step: Step, _stamped: Rules, data: activities.Purcha
 
 
 def _deed(kind: str) -> Verb:
-    def verb(stream: Stream, step: Step, _stamped: Rules, _data: object) -> None:
-        stream.deed(step, kind)
+    def verb(stream: Stream, step: Step, stamped: Rules, data: object) -> None:
+        stream.deed(step, kind, stamped, doing_of(kind, data) if stamped.tasks else None)
 
     return verb
 
+
+def doing_of(kind: str, data: Any) -> Doing:
+    """What a task may ask about an activity."""
+    if isinstance(data, activities.ActivityJoined):
+        return Doing(kind, which=data.activity_id)
+    if isinstance(data, activities.SurveyAnswered):
+        return Doing(kind, which=data.survey_id)
+    if isinstance(data, activities.ReviewPosted):
+        return Doing(kind, photos=data.photos)
+    return Doing(kind)
+
+
+# What tasks know an activity by: the kinds of `VERBS`, and purchases.
+KINDS: dict[type, str] = {
+    activities.PurchaseRecorded: "purchase",
+    activities.MemberSignedIn: "sign_in",
+    activities.ReviewPosted: "review",
+    activities.ProductShared: "share",
+    activities.ActivityJoined: "join",
+    activities.SurveyAnswered: "survey",
+}
 
 VERBS: dict[type, Verb] = {
     activities.PurchaseRecorded: _purchase,

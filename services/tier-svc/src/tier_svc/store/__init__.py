@@ -5,6 +5,7 @@ from __future__ import annotations
 from laurel_kit.postgres import Transaction
 from tier_svc.metrics import TierMetrics
 from tier_svc.store.answers import Answers
+from tier_svc.store.benefits import Benefits
 from tier_svc.store.programmes import Programmes
 from tier_svc.store.shelf import ProgrammeShelf
 from tier_svc.store.streams import Streams
@@ -24,3 +25,4 @@ class TierStore:
         self.programmes = Programmes(tx, shelf)
         self.streams = Streams(tx, self.programmes)
         self.answers = Answers(tx)
+        self.benefits = Benefits(tx)

@@ -16,6 +16,7 @@ TABLES: dict[str, tuple[str, frozenset[str]]] = {
     "purchase": ("member_id, seq", frozenset()),
     "deed": ("member_id, seq", frozenset()),
     "period_end": ("member_id, at", frozenset()),
+    "task_effort": ("member_id, task, period, seq", frozenset()),
     "standing": ("member_id, ordinal", frozenset()),
     "tier_path": ("member_id, starts_at", frozenset()),
     "activation": ("partition, version", frozenset()),

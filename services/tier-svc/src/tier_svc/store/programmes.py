@@ -53,6 +53,11 @@ class Programmes:
         self._tx = tx
         self._shelf = shelf
 
+    @property
+    def have_tasks(self) -> bool:
+        """Whether a version that has been in force in the lanes at hand has tasks; asked behind `timeline`, which loads them all."""
+        return self._shelf.has_tasks
+
     async def lanes(self, partitions: Iterable[int]) -> dict[int, Lane]:
         """What is known about partitions."""
         wanted = sorted(set(partitions))

@@ -12,6 +12,7 @@ import msgspec
 from laurel_kit.postgres import Transaction
 from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
 from tier_svc.domain.stream import Stream
+from tier_svc.store import efforts
 from tier_svc.store import statements as sql
 
 _json = msgspec.json.Encoder().encode
@@ -28,6 +29,7 @@ async def save(tx: Transaction, streams: Sequence[Stream]) -> None:
     await _deeds(tx, ordered)
     await _ways(tx, ordered)
     await _facts(tx, ordered)
+    await efforts.save(tx, ordered)
 
 
 async def _members(tx: Transaction, streams: Sequence[Stream]) -> None:

@@ -15,7 +15,8 @@ from tier_svc.domain.measures import Bucket, Sums, leaving_ranges
 from tier_svc.domain.orders import Order
 from tier_svc.domain.standing import Standing
 from tier_svc.domain.stream import Past, Stream
-from tier_svc.store import rows, saving
+from tier_svc.domain.tasks import Effort, Efforts
+from tier_svc.store import efforts, rows, saving
 from tier_svc.store import statements as sql
 from tier_svc.store.programmes import Programmes
 
@@ -28,6 +29,7 @@ class Wanted:
     reaches: int  # ordinal of a local day that the clock does not pass
     days: set[int] = field(default_factory=set)
     refunds: list[str] = field(default_factory=list)
+    periods: set[tuple[str, int]] = field(default_factory=set)  # of tasks for which something is done
 
 
 class Streams:
@@ -56,6 +58,7 @@ class Streams:
         """The members, with the buckets that leave their windows and the orders that are refunded."""
         days = await self._days(wanted)
         orders = await self._orders(wanted)
+        done = await self._efforts(wanted)
         streams = {}
         for member_id, asked in wanted.items():
             row = self._rows.get(member_id)
@@ -67,6 +70,8 @@ class Streams:
                 known=frozenset(asked.days), orders=orders.get(member_id),
             )  # fmt: skip
             streams[member_id].partition = asked.partition
+            if member_id in done:
+                streams[member_id].efforts = done[member_id]
         return streams
 
     async def load_with_past(self, wanted: Sequence[UUID]) -> dict[UUID, Stream]:
@@ -82,11 +87,18 @@ class Streams:
         for member_id, past in pasts.items():
             row = self._rows[member_id]
             streams[member_id] = rows.stream(row, self._windows[row.gauged_by], past=past)
+        if self._programmes.have_tasks:
+            for member_id, whole in (await efforts.load_all(self._tx, list(streams))).items():
+                streams[member_id].efforts = whole
         return streams
 
     async def save(self, streams: Sequence[Stream]) -> None:
         """Everything that the batch has made of the members."""
         await saving.save(self._tx, streams)
+
+    async def efforts_of(self, member_id: UUID) -> list[Effort]:
+        """All that a member has ever done for tasks, by task, period and number."""
+        return await efforts.of_member(self._tx, member_id)
 
     async def skip_number(self, member_id: UUID, number: int) -> None:
         """A dead letter was given up: its number counts."""
@@ -112,6 +124,15 @@ class Streams:
             for member_id, day, *bucket in found.all():
                 days.setdefault(member_id, {})[day.toordinal()] = bucket
         return days
+
+    async def _efforts(self, wanted: Mapping[UUID, Wanted]) -> dict[UUID, Efforts]:
+        """No statement where no version has tasks, or nothing of the batch concerns one."""
+        if not self._programmes.have_tasks:
+            return {}
+        stored = {member_id: asked for member_id, asked in wanted.items() if member_id in self._rows}
+        touched = {member_id: asked.periods for member_id, asked in stored.items()}
+        refunded = [(member_id, order) for member_id, asked in stored.items() for order in sorted(set(asked.refunds))]
+        return await efforts.load(self._tx, touched, refunded)
 
     async def _orders(self, wanted: Mapping[UUID, Wanted]) -> dict[UUID, dict[str, Order]]:
         pairs = [(member_id, order_id) for member_id, asked in wanted.items() for order_id in asked.refunds]
