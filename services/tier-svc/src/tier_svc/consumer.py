@@ -13,7 +13,7 @@ from laurel_contracts.activities import (
     ReviewPosted,
     SurveyAnswered,
 )
-from laurel_contracts.decisions import DayClosed, ProgrammeActivated
+from laurel_contracts.decisions import DayClosed, ProgrammeActivated, StandingOverridden, StandingSanctioned
 from laurel_kit.hearing import hears
 from tier_svc.handlers.assess_activities import assess_activities
 
@@ -29,6 +29,8 @@ LISTENS_TO = (
         ActivityJoined,
         ComplaintFiled,
         SurveyAnswered,
+        StandingOverridden,
+        StandingSanctioned,
         DayClosed,
         ProgrammeActivated,
     ),

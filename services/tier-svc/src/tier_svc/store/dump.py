@@ -17,6 +17,8 @@ TABLES: dict[str, tuple[str, frozenset[str]]] = {
     "deed": ("member_id, seq", frozenset()),
     "period_end": ("member_id, at", frozenset()),
     "standing": ("member_id, ordinal", frozenset()),
+    "club_fact": ("member_id, club, ordinal", frozenset()),
+    "override": ("member_id, seq", frozenset()),
     "tier_path": ("member_id, starts_at", frozenset()),
     "activation": ("partition, version", frozenset()),
     "partition_day": ("partition", frozenset()),
