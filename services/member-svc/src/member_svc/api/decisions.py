@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -59,7 +59,7 @@ def router(access: Access) -> APIRouter:
         member_id: UUID, body: NewOverride, response: Response, idempotency_key: Key = None
     ) -> NumberedDecision:
         """It lies on top of the computed tier, which goes on underneath; its end shows what is below."""
-        asked = Asked(_utc(body.since), body.until, body.reason, body.actor, tier=body.tier, mode=body.mode)
+        asked = Asked(body.since, body.until, body.reason, body.actor, tier=body.tier, mode=body.mode)
         return await _decided(member_id, asked, idempotency_key, response)
 
     @routes.post("/{member_id}/sanctions", status_code=201)
@@ -67,7 +67,7 @@ def router(access: Access) -> APIRouter:
         member_id: UUID, body: NewSanction, response: Response, idempotency_key: Key = None
     ) -> NumberedDecision:
         """For a violation or for complaints; ends by itself."""
-        asked = Asked(_utc(body.since), body.until, body.reason, body.actor, act=body.act, steps=body.steps)
+        asked = Asked(body.since, body.until, body.reason, body.actor, act=body.act, steps=body.steps)
         return await _decided(member_id, asked, idempotency_key, response)
 
     async def _decided(member_id: UUID, asked: Asked, key: str | None, response: Response) -> NumberedDecision:
@@ -80,10 +80,6 @@ def router(access: Access) -> APIRouter:
         )
 
     return routes
-
-
-def _utc(instant: datetime | None) -> datetime | None:
-    return None if instant is None else instant.astimezone(UTC)
 
 
 def _checked(key: str | None) -> str:

@@ -3,8 +3,8 @@ a number of the member's stream like everything that can change a rating, and on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from member_svc.domain import calendar, refusals
 from member_svc.domain.refusals import Refused
 from member_svc.domain.reports import EARLIEST
 from member_svc.store import MemberStore
+
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 Decision = StandingOverridden | StandingSanctioned
 
@@ -52,6 +54,7 @@ class Numbered(NamedTuple):
 
 async def decide_standing(member_id: UUID, asked: Asked, key: str, store: MemberStore) -> Numbered:
     """Number a decision about a member's standing, once per key. Raises Refused and NoProgramme."""
+    asked = _bounded(asked)
     await store.programmes.enter_gate()
     version = (await store.programmes.rulebook()).in_force(store.now)
     member = (await store.identities.lock([member_id])).get(member_id)
@@ -66,8 +69,6 @@ async def decide_standing(member_id: UUID, asked: Asked, key: str, store: Member
     data = asked.decided(asked.since or store.now)
     if data.until <= data.since:
         raise Refused(refusals.OVER_BEFORE_IT_BEGINS, "`until` must lie behind `since`")
-    if data.since < EARLIEST:
-        raise Refused(refusals.BEFORE_ANY_PROGRAMME, "`since` lies before any programme")
     await _known_tier(asked, version.version, store)
     member.last_seq += 1
     entry = events.standing_decided(
@@ -77,6 +78,18 @@ async def decide_standing(member_id: UUID, asked: Asked, key: str, store: Member
     await store.identities.save([member])
     await store.stream.append([entry])
     return Numbered(member.last_seq, data, False)
+
+
+def _bounded(asked: Asked) -> Asked:
+    """In UTC, and so that every reader can turn it into a local day. Compared first: what lies at the edge of time has no other zone."""
+    if asked.since is not None and asked.since < EARLIEST:
+        raise Refused(refusals.BEFORE_ANY_PROGRAMME, "`since` lies before any programme")
+    if asked.until < EARLIEST:
+        raise Refused(refusals.OVER_BEFORE_IT_BEGINS, "`until` lies before any programme")
+    if asked.until > LATEST or (asked.since is not None and asked.since > LATEST):
+        raise Refused(refusals.BEYOND_ANY_PROGRAMME, f"nothing is decided for after {LATEST.year}")
+    since = None if asked.since is None else asked.since.astimezone(UTC)
+    return replace(asked, since=since, until=asked.until.astimezone(UTC))
 
 
 def _as_before(asked: Asked, number: int, data: Any) -> Numbered:
