@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from laurel_kit.http import create_app
 from laurel_kit.short_way import InFront
-from member_svc.api import activities, days, members, programmes, status
+from member_svc.api import activities, days, decisions, members, programmes, status
 from member_svc.api.access import Access
 from member_svc.metrics import MemberMetrics
 from tests.integration.member_svc.world import World
@@ -26,6 +26,7 @@ def client_of(world: World) -> httpx.AsyncClient:
         activities.router(access, metrics),
         status_route.router(),
         members.router(access),
+        decisions.router(access),
         days.router(access, metrics),
         programmes.router(access),
     ]

@@ -7,13 +7,23 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from laurel_contracts.decisions import DayClosed, MemberRegistered, ProgrammeActivated
+import msgspec
+
+from laurel_contracts.decisions import (
+    DayClosed,
+    MemberRegistered,
+    ProgrammeActivated,
+    StandingOverridden,
+    StandingSanctioned,
+)
 from laurel_contracts.envelope import Event, derived_id, encode
-from laurel_contracts.registry import TYPE_OF
+from laurel_contracts.registry import TYPE_OF, decoder
 from member_svc.domain.admission import Accepted, Member
 from member_svc.domain.stream import Entry, Record
 
 SOURCE = "member-svc"
+
+_any_event = msgspec.json.Decoder(Event[Any])
 
 
 def entry_of(accepted: Accepted) -> Entry:
@@ -54,6 +64,51 @@ def registered(member: Member, *, time: datetime, local_day: date, version: int,
         member.member_id, member.last_seq, member.partition, event.type, SOURCE, event.id, time, local_day, version,
         encode(event),
     )  # fmt: skip
+
+
+def decision_id(member_id: UUID, key: str) -> str:
+    """The id of what staff decides under a key: the same key is the same decision."""
+    return str(derived_id("decision", member_id, key))
+
+
+def decision_in(body: bytes) -> Any:
+    """What was decided, of an entry as it was said."""
+    return decoder(_any_event.decode(body).type).decode(body).data
+
+
+def standing_decided(
+    member: Member,
+    id: str,
+    data: StandingOverridden | StandingSanctioned,
+    *,
+    time: datetime,
+    local_day: date,
+    version: int,
+) -> Entry:
+    """Staff has decided about the standing; `member.last_seq` is the number of this entry."""
+    event: Event[Any] = Event(
+        id=id,
+        source=SOURCE,
+        type=TYPE_OF[type(data)],
+        time=time,
+        subject=member.member_id,
+        memberseq=member.last_seq,
+        programmeversion=version,
+        localday=local_day,
+        data=data,
+    )
+    return Entry(
+        member.member_id,
+        member.last_seq,
+        member.partition,
+        event.type,
+        SOURCE,
+        id,
+        time,
+        local_day,
+        version,
+        encode(event),
+    )
 
 
 def day_closed(*, as_of: datetime, version: int, partitions: int) -> list[Record]:

@@ -21,7 +21,7 @@ from laurel_kit.replay import read_topic
 from laurel_kit.service import Service
 from laurel_kit.telemetry import KitMetrics
 from member_svc import config, jobs
-from member_svc.api import activities, days, members, programmes, sources, status
+from member_svc.api import activities, days, decisions, members, programmes, sources, status
 from member_svc.api.access import Access
 from member_svc.consumer import CHANNELS, LISTENS_TO
 from member_svc.handlers.adopt_log import adopt_log
@@ -88,6 +88,7 @@ def build(env: Mapping[str, str]) -> Service:
             activities.router(access, metrics),
             status_route.router(),
             members.router(access),
+            decisions.router(access),
             days.router(access, metrics),
             programmes.router(access),
             sources.router(access),

@@ -13,7 +13,13 @@ from laurel_contracts.activities import (
     ReviewPosted,
     SurveyAnswered,
 )
-from laurel_contracts.decisions import DayClosed, MemberErased, ProgrammeActivated
+from laurel_contracts.decisions import (
+    DayClosed,
+    MemberErased,
+    ProgrammeActivated,
+    StandingOverridden,
+    StandingSanctioned,
+)
 from laurel_kit.hearing import hears
 from tier_svc.handlers.assess_activities import assess_activities
 
@@ -30,6 +36,8 @@ LISTENS_TO = (
         ComplaintFiled,
         SurveyAnswered,
         MemberErased,
+        StandingOverridden,
+        StandingSanctioned,
         DayClosed,
         ProgrammeActivated,
     ),

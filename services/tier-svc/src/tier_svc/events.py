@@ -10,13 +10,15 @@ from uuid import UUID
 from laurel_contracts.envelope import Event, derived_id, encode
 from laurel_contracts.programmes import ProgrammeLoaded
 from laurel_contracts.registry import TYPE_OF
-from laurel_contracts.tiers import ActivitiesAssessed, StandingChanged
+from laurel_contracts.tiers import ActivitiesAssessed, ClubStandingChanged, StandingChanged
+from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.facts import Fact
 
 TOPIC = "tiers"
 SOURCE = "tier-svc"
 
 _STANDING_CHANGED = TYPE_OF[StandingChanged]
+_CLUB_STANDING_CHANGED = TYPE_OF[ClubStandingChanged]
 _ACTIVITIES_ASSESSED = TYPE_OF[ActivitiesAssessed]
 _PROGRAMME_LOADED = "laurel.programme.loaded.v1"
 
@@ -64,8 +66,8 @@ def standing_changed(member_id: UUID, partition: int, fact: Fact) -> Saying:
         kind=fact.kind,
         computed_from=fact.tier_from,
         computed_to=fact.tier_to,
-        effective_from=fact.tier_from,
-        effective_to=fact.tier_to,
+        effective_from=fact.applied_from,
+        effective_to=fact.applied_to,
         since=fact.standing.since,
         until=fact.standing.until,
         held_since=fact.standing.held_since,
@@ -84,6 +86,34 @@ def standing_changed(member_id: UUID, partition: int, fact: Fact) -> Saying:
         data=data,
     )
     return _saying(partition, member_id.bytes, said, fact.ordinal)
+
+
+def club_standing_changed(member_id: UUID, partition: int, fact: ClubFact) -> Saying:
+    """A standing in a club. Without key and number: those of the topic are the main ladder's."""
+    data = ClubStandingChanged(
+        club=fact.club,
+        ordinal=fact.ordinal,
+        holds_after=fact.holds_after,
+        kind=fact.kind,
+        tier_from=fact.tier_from,
+        tier_to=fact.tier_to,
+        since=fact.standing.since,
+        until=fact.standing.until,
+        held_since=fact.standing.held_since,
+        cause=fact.cause,
+        rule=fact.rule,
+        metrics=dict(sorted(fact.metrics.items())),
+    )
+    said = Event(
+        id=str(derived_id("club-standing", member_id, fact.club, fact.ordinal)),
+        source=SOURCE,
+        type=_CLUB_STANDING_CHANGED,
+        time=fact.at,
+        subject=member_id,
+        programmeversion=fact.version,
+        data=data,
+    )
+    return _saying(partition, None, said, None)
 
 
 def activities_assessed(topic: str, topic_id: str, partition: int, next_offset: int, time: datetime) -> Saying:

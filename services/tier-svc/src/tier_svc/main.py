@@ -16,6 +16,7 @@ from laurel_kit.telemetry import KitMetrics
 from tier_svc.api import benefits, members, programmes, standings, tasks
 from tier_svc.config import POOL_SIZE, Settings
 from tier_svc.consumer import LISTENS_TO
+from tier_svc.handlers.close_ahead import close_ahead
 from tier_svc.handlers.say_again import NOBODY, say_common_again, say_member_again, say_members_again
 from tier_svc.jobs import runs
 from tier_svc.metrics import TierMetrics
@@ -56,6 +57,7 @@ def build(env: Mapping[str, str]) -> Service:
         metrics=kit_metrics,
         skip_number=skip_number,
         partitions=kit.partitions,
+        ahead=close_ahead,
     )
     return Service(
         name=NAME,

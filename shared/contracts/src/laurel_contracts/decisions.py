@@ -4,7 +4,9 @@ can change a rating. The one thing not to break: what is not in the numbered str
 from __future__ import annotations
 
 import uuid
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from laurel_contracts.envelope import Data, Instant, ShortText
 
@@ -55,6 +57,18 @@ class StandingOverridden(Data, frozen=True, kw_only=True):
     since: Instant
     until: Instant
     mode: Literal["floor", "exact"]
+    reason: ShortText
+    actor: ShortText
+
+
+class StandingSanctioned(Data, frozen=True, kw_only=True):
+    """A violation (domain.md 4.5): while `since` ≤ clock < `until` the member is held at the effective tier of its start (freeze), or so
+    many steps below it (lower)."""
+
+    act: Literal["freeze", "lower"]
+    steps: Annotated[int, msgspec.Meta(ge=0, le=100)] = 1
+    since: Instant
+    until: Instant
     reason: ShortText
     actor: ShortText
 

@@ -1,5 +1,6 @@
 """The programme document: points, tiers and campaigns as one versioned whole (domain.md 6). Shapes and the canonical hash only; what a
-number means is each service's own rule. Amounts are minor units, rates exact decimals as strings, because floats never touch money."""
+number means is each service's own rule. Amounts are minor units, rates exact decimals as strings, because floats never touch money.
+What came after the first release is UNSET where a document does not use it, so that the hash of an older document stays what it was."""
 
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ from laurel_contracts.envelope import ShortText
 from laurel_contracts.programme_parts import Count, Part, Rate
 
 NUL = b"\\u0000"  # as JSON writes it
+Months = Annotated[int, msgspec.Meta(ge=0, le=120)]
+MonthDay = Annotated[str, msgspec.Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+OnLapse = Literal["to_kept", "one_step", "never"]
 
 
 class EarningRule(Part, frozen=True, kw_only=True):
@@ -153,7 +157,7 @@ class PointsRules(Part, frozen=True, kw_only=True):
 
 
 class Condition(Part, frozen=True, kw_only=True):
-    """A metric at least so much (`days` for the metrics over n days), or all of several conditions, or always."""
+    """A metric at least so much (`days` for the metrics over n days), or all or any of several conditions, or always."""
 
     metric: (
         Literal[
@@ -172,6 +176,7 @@ class Condition(Part, frozen=True, kw_only=True):
     at_least: Count | None = None  # minor units for spend_* and largest_order, else a count
     at_most: Count | None = None
     all: tuple[Condition, ...] = ()
+    any: tuple[Condition, ...] | msgspec.UnsetType = msgspec.UNSET
     always: bool = False
 
 
@@ -184,14 +189,45 @@ class Tier(Part, frozen=True, kw_only=True):
     keep: tuple[Condition, ...] = ()
     multiplier: Rate = "1"
     discount_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    validity_months: Months | msgspec.UnsetType = msgspec.UNSET  # instead of the ladder's
+    on_lapse: OnLapse | msgspec.UnsetType = msgspec.UNSET  # instead of the ladder's
+    permanent: bool | msgspec.UnsetType = msgspec.UNSET  # no period ends it and no refund lowers it
 
 
-class TierRules(Part, frozen=True, kw_only=True):
+class Period(Part, frozen=True, kw_only=True):
+    """How long a tier lasts, counted from the local day on which the period begins: `validity_months` on, then to the end of the `ends`
+    in which that falls (rolling) or to the first of `dates` from there on (calendar; "12-31": the last day); to the next day that lies
+    whole `validity_months` after the day of joining (anniversary); for ever (none)."""
+
+    kind: Literal["rolling", "calendar", "anniversary", "none"] = "rolling"
+    ends: Literal["day", "month", "quarter", "year"] = "day"
+    dates: tuple[MonthDay, ...] = ()
+
+
+class Structure(Part, frozen=True, kw_only=True):
+    """A ladder and its terms. `grace_days`, then to the end of the `grace_ends` in which that falls: how long the judgement of an end waits
+    for late reports."""
+
     ladder: tuple[Tier, ...]
-    validity_months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 12
-    grace_days: Annotated[int, msgspec.Meta(ge=0, le=0)] = 0  # a later issue
-    on_lapse: Literal["to_kept", "one_step", "never"] = "to_kept"
-    on_refund: Literal["at_once"] = "at_once"
+    validity_months: Months = 12
+    grace_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 0
+    on_lapse: OnLapse = "to_kept"
+    on_refund: Literal["at_once", "at_period_end"] = "at_once"
+    period: Period | msgspec.UnsetType = msgspec.UNSET
+    grace_ends: Literal["day", "month", "quarter", "year"] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Club(Structure, frozen=True, kw_only=True):
+    """A structure of its own beside the main ladder; its tiers multiply no points."""
+
+    id: ShortText
+    name: str = ""
+
+
+class TierRules(Structure, frozen=True, kw_only=True):
+    """The main ladder, and the clubs beside it."""
+
+    clubs: Annotated[tuple[Club, ...], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Leaf(Part, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ DECISION_TYPES: dict[str, type[Any]] = {
     "laurel.member.merged.v1": decisions.MemberMerged,
     "laurel.member.erased.v1": decisions.MemberErased,
     "laurel.standing.overridden.v1": decisions.StandingOverridden,
+    "laurel.standing.sanctioned.v1": decisions.StandingSanctioned,
 }
 PARTITION_TYPES: dict[str, type[Any]] = {
     "laurel.day.closed.v1": decisions.DayClosed,
@@ -38,6 +39,7 @@ TOPICS: dict[str, dict[str, type[Any]]] = {
     "activities": ACTIVITY_TYPES | DECISION_TYPES | PARTITION_TYPES,
     "tiers": {
         "laurel.standing.changed.v1": tiers.StandingChanged,
+        "laurel.club-standing.changed.v1": tiers.ClubStandingChanged,
         "laurel.activities.assessed.v1": tiers.ActivitiesAssessed,
         "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
     },

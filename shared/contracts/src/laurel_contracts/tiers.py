@@ -29,6 +29,24 @@ class StandingChanged(Data, frozen=True, kw_only=True):
     metrics: dict[str, int] = {}
 
 
+class ClubStandingChanged(Data, frozen=True, kw_only=True):
+    """A standing in a club, a structure beside the main ladder, numbered per member and club; without key and number on the topic, because
+    who follows the main ladder need not know of it."""
+
+    club: ShortText
+    ordinal: int
+    holds_after: int
+    kind: Literal["raised", "kept", "lapsed", "lowered", "corrected"]
+    tier_from: ShortText
+    tier_to: ShortText
+    since: Instant | None = None
+    until: Instant | None = None
+    held_since: date | None = None
+    cause: ShortText
+    rule: str = ""
+    metrics: dict[str, int] = {}
+
+
 class ActivitiesAssessed(Data, frozen=True, kw_only=True):
     """The mark: every fact for the records of `topic`/`partition` below `next_offset` has been said before this record."""
 

@@ -23,6 +23,9 @@ Place = tuple[str, int, int]
 # Gives up a key's number in the handler's own books, so that the next number is fresh: (store, topic, key, number).
 SkipNumber = Callable[[S, str, bytes, int], Awaitable[None]]
 
+# A piece of what a batch brings that need not wait for the batch's own transaction: (what was heard, store) → whether more is left.
+Ahead = Callable[[Mapping[str, Sequence[Heard]], S], Awaitable[bool]]
+
 BEHIND = "behind_a_dead_letter"
 # More than 5 % of 1000 is no poison but a defect, ours or the sayer's: the lane stops. Kept small enough to look at one by one.
 DEAD_LETTERS_MAX = 50
@@ -61,7 +64,9 @@ class Applier(Generic[S]):
         skip_number: SkipNumber[S] | None = None,
         holes_allowed: frozenset[str] | set[str] = frozenset(),
         metrics: KitMetrics | None = None,
+        ahead: Ahead[S] | None = None,
     ) -> None:
+        self.ahead = ahead
         self.database = database
         self.group = group
         self.listens_to = tuple(listens_to)
@@ -87,7 +92,23 @@ class Applier(Generic[S]):
         a cursor that does not exist stands at 0. Raises Stale, Gap, or whatever a handler raises; then nothing has happened."""
         work = self.read(records, starts or {})
         crash.at("C2")
+        if self.ahead is not None and _is_about_a_partition(work):
+            while await again_on_contention(lambda: self._ahead_once(work)):
+                pass
         await again_on_contention(lambda: self._apply_once(work))
+
+    async def _ahead_once(self, work: Work) -> bool:
+        """One piece of what records about whole partitions bring, in a transaction of its own under the cursors, which stay where they
+        are: whoever dies between two pieces goes on with what is left."""
+        if self.ahead is None:
+            return False
+        async with self.database.transaction(
+            spans=work.spans, group=self.group, pool_wait_seconds=POOL_WAIT_PATIENT_SECONDS
+        ) as tx:
+            await self._lock_cursors(tx, work.spans)
+            more = await self.ahead(work.heard, self.open_store(tx))
+            crash.at("C5")
+        return more
 
     async def _apply_once(self, work: Work) -> None:
         began = time.perf_counter()
@@ -249,3 +270,7 @@ class Applier(Generic[S]):
             topic=record.topic, partition=record.partition, offset=record.offset, key=record.key, value=record.value,
             reason=why.reason, detail=why.detail, number=number_of(record), headers=record.headers, parks=self.parks(record),
         )  # fmt: skip
+
+
+def _is_about_a_partition(work: Work) -> bool:
+    return any(one.key is None for heard in work.heard.values() for one in heard)

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from laurel_kit import crash, negative_control, sql
-from laurel_kit.applying import Applier, SkipNumber
+from laurel_kit.applying import Ahead, Applier, SkipNumber
 from laurel_kit.failures import Gap, Verdict, sqlstate_of, uneven, verdict_of
 from laurel_kit.gates import Gate
 from laurel_kit.hearing import Hearing, RawRecord
@@ -63,10 +63,11 @@ class Reader(Generic[S]):
         skip_number: SkipNumber[S] | None = None,
         holes_allowed: frozenset[str] | set[str] = frozenset(),
         partitions: int | None = None,
+        ahead: Ahead[S] | None = None,
     ) -> None:
         self.applier = Applier(
             database, group=group, listens_to=listens_to, open_store=open_store, skip_number=skip_number,
-            holes_allowed=holes_allowed, metrics=metrics,
+            holes_allowed=holes_allowed, metrics=metrics, ahead=ahead,
         )  # fmt: skip
         self.database = database
         self.group = group

@@ -8,6 +8,7 @@ from copy import copy
 from datetime import UTC, datetime
 
 from tests.unit.tier_svc.domain.ladders import MEMBER
+from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.conditions import ACTIVE
 from tier_svc.domain.facts import Fact, PeriodEnd
 from tier_svc.domain.measures import NeedsHistory, Sums, leaving_ranges
@@ -27,6 +28,7 @@ class Keeper:
         self.ends: list[PeriodEnd] = []
         self.path: dict[datetime, str] = {}
         self.facts: list[Fact] = []
+        self.club_facts: list[ClubFact] = []
         self.days: dict[int, list[int]] = {}
         self.judged_with_past = 0
 
@@ -75,6 +77,7 @@ class Keeper:
         return Stream(
             MEMBER, 0, sums=sums, standing=kept.standing, last_seq=kept.last_seq, clock=kept.clock, ordinal=kept.ordinal,
             last_end=kept.last_end, is_new=False, orders=orders, past=past,
+            overrides=kept.overlay.entries, clubs=kept.clubs.kept.values(),
         )  # fmt: skip
 
     def _keep(self, stream: Stream) -> None:
@@ -88,6 +91,7 @@ class Keeper:
         self.ends += stream.ends
         self.path |= stream.path
         self.facts += stream.facts
+        self.club_facts += stream.clubs.facts
         for day, added in stream.sums.added.items():
             bucket = self.days.setdefault(day, [0, 0, 0, 0, 0])
             for field in range(ACTIVE):

@@ -46,7 +46,7 @@ def short_document() -> dict[str, Any]:
 def rules_of(document: Mapping[str, Any], *, zone: str | None = None, version: int = 1) -> Rules:
     """A document compiled as the service does it."""
     programme = parse(msgspec.json.encode(dict(document) | {"version": version}))
-    return Rules(
+    return Rules.with_clubs(
         version,
         programme.tiers,
         not_qualifying=programme.points.purchase.not_qualifying,

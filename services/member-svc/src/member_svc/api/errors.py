@@ -26,6 +26,10 @@ STATUS_AND_TITLE: dict[str, tuple[int, str]] = {
     refusals.TWO_MEMBERS: (409, "The identifiers belong to different members"),
     refusals.ERASED: (409, "The member has been erased"),
     refusals.UNUSABLE_IDENTIFIER: (422, "An identifier cannot be used"),
+    refusals.NO_SUCH_TIER: (422, "There is no such tier"),
+    refusals.BEYOND_ANY_PROGRAMME: (422, "That lies beyond any programme"),
+    refusals.OVER_BEFORE_IT_BEGINS: (422, "It would be over before it begins"),
+    refusals.KEY_REUSED: (422, "This Idempotency-Key belongs to another request"),
 }
 
 

@@ -23,6 +23,10 @@ NO_SUCH_MEMBER = "no_such_member"
 TWO_MEMBERS = "identifiers_of_two_members"  # a merge is for staff to decide
 ERASED = "erased_member"
 UNUSABLE_IDENTIFIER = "unusable_identifier"
+NO_SUCH_TIER = "no_such_tier"
+BEYOND_ANY_PROGRAMME = "beyond_any_programme"
+OVER_BEFORE_IT_BEGINS = "over_before_it_begins"
+KEY_REUSED = "idempotency_key_reused"  # another decision needs another key
 
 
 class Refused(Exception):

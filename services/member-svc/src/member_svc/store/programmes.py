@@ -36,6 +36,13 @@ INSERT INTO programme (version, sha256, document) VALUES (:version, :sha256, CAS
 
 PROGRAMME_READ = text("SELECT sha256, CAST(document AS text) AS document FROM programme WHERE version = :version")
 
+# The tiers of a version, lowest first.
+TIERS_READ = text("""
+SELECT tier ->> 'id' AS id
+FROM programme p, jsonb_array_elements(p.document -> 'tiers' -> 'ladder') WITH ORDINALITY AS step(tier, place)
+WHERE p.version = :version ORDER BY place
+""")
+
 PROGRAMMES_LIST = text("""
 SELECT p.version, p.sha256, a.version IS NOT NULL AS activated, a.effective_from,
        (SELECT coalesce(json_object_agg(l.service, l.sha256 ORDER BY l.service), '{}')
@@ -111,6 +118,10 @@ class Programmes:
                 for row in rows
             ]
         )  # fmt: skip
+
+    async def tiers_of(self, version: int) -> list[str]:
+        """The tiers of a version, lowest first."""
+        return [row.id for row in (await self._tx.run(TIERS_READ, version=version)).all()]
 
     async def activations(self) -> list[Activation]:
         """All activations, in the order of their place in the log."""

@@ -30,6 +30,9 @@ ENTRIES_READ = text("""
 SELECT member_seq, body FROM activity WHERE member_id = :member_id AND member_seq > :after ORDER BY member_seq LIMIT :limit
 """)
 
+# One entry of a member by the id it was said under.
+ENTRY_FIND = text("SELECT member_seq, body FROM activity WHERE member_id = :member_id AND id = :id")
+
 # One member's stream once more, straight into the outbox.
 SAY_MEMBER_AGAIN = text("""
 INSERT INTO outbox (topic, partition, key, type, event_id, number, body)
@@ -112,6 +115,11 @@ class Stream:
         """Entries of one member numbered above `after`."""
         rows = await self._tx.run(ENTRIES_READ, member_id=member_id, after=after, limit=limit)
         return [Page(*row) for row in rows.all()]
+
+    async def find(self, member_id: UUID, id: str) -> Page | None:
+        """A member's entry that was said under an id of ours."""
+        row = (await self._tx.run(ENTRY_FIND, member_id=member_id, id=id)).first()
+        return None if row is None else Page(*row)
 
     async def say_member_again(self, member_id: UUID) -> int:
         """Say a locked member's stream again; returns how many entries."""

@@ -14,6 +14,10 @@ def unknown_member(member_id: UUID) -> Problem:
     return Problem(404, "unknown_member", "Nothing is known about this member", str(member_id))
 
 
+def unknown_version(version: int) -> Problem:
+    return Problem(404, "unknown_version", "The version is not loaded here", str(version))
+
+
 def no_programme(error: Exception) -> Problem:
     return Problem(503, "no_programme", "No programme is in force", str(error))
 

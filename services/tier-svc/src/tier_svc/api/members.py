@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from laurel_kit.http_types import Instant
 from laurel_kit.postgres import Database, Transaction
 from tier_svc.api import errors
-from tier_svc.api.schemas import FactAnswer, FactsPage, StandingAnswer, TierAtAnswer
+from tier_svc.api.schemas import ClubFactAnswer, FactAnswer, FactsPage, StandingAnswer, TierAtAnswer
 from tier_svc.handlers.show_standing import NoProgramme, show_standing, show_tier_at
 from tier_svc.store import TierStore
 
@@ -26,16 +26,25 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
     routes = APIRouter(prefix="/v1/members", tags=["members"])
 
     @routes.get("/{member_id}/standing")
-    async def standing(member_id: UUID) -> StandingAnswer:
-        """As of the member's clock, with what is missing for the next tier and to keep this one."""
+    async def standing(
+        member_id: UUID,
+        history: Annotated[int, Query(ge=0, le=1_000)] = 20,
+        at: Instant | None = None,
+        as_known_at: Instant | None = None,
+    ) -> StandingAnswer:
+        """As of the member's clock, with what is missing for the next tier and to keep this one, the latest facts with their reasons and,
+        with `at`, the tier of an earlier instant."""
         async with database.reading() as tx:
+            store = open_store(tx)
             try:
-                shown = await show_standing(member_id, open_store(tx))
+                shown = await show_standing(member_id, store)
             except NoProgramme as error:
                 raise errors.no_programme(error) from error
-        if shown is None:
-            raise errors.unknown_member(member_id)
-        return StandingAnswer.of(shown.stream, shown.needs)
+            if shown is None:
+                raise errors.unknown_member(member_id)
+            facts = await store.answers.facts_latest(member_id, history)
+            then = await _then(member_id, at, as_known_at, store) if at is not None else None
+        return StandingAnswer.of(shown, facts, then)
 
     @routes.get("/{member_id}/standings", response_model=None)
     async def standings(
@@ -51,13 +60,26 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
             if not await store.answers.knows(member_id):
                 raise errors.unknown_member(member_id)
             if at is not None:
-                tier, since = await show_tier_at(member_id, at, as_known_at, store)
-                rules = await store.programmes.newest_in_force()
-                if rules is None:
-                    raise errors.no_programme(LookupError("nobody has a standing yet"))
-                return TierAtAnswer(at=at.astimezone(UTC), as_known_at=as_known_at, tier=rules.name(tier), since=since)
+                return await _then(member_id, at, as_known_at, store)
             facts = await store.answers.facts(member_id, after, limit)
         more = str(facts[-1].ordinal) if len(facts) == limit else None
         return FactsPage(items=[FactAnswer.of(fact) for fact in facts], next=more)
 
+    @routes.get("/{member_id}/clubs")
+    async def clubs(member_id: UUID) -> list[ClubFactAnswer]:
+        """All facts about the member's standings in clubs, by club, oldest first."""
+        async with database.reading() as tx:
+            store = open_store(tx)
+            if not await store.answers.knows(member_id):
+                raise errors.unknown_member(member_id)
+            return [ClubFactAnswer.of(fact) for _, _, fact in await store.answers.club_facts([member_id])]
+
     return routes
+
+
+async def _then(member_id: UUID, at: datetime, as_known_at: datetime | None, store: TierStore) -> TierAtAnswer:
+    rules = await store.programmes.newest_in_force()
+    if rules is None:
+        raise errors.no_programme(LookupError("nobody has a standing yet"))
+    held = await show_tier_at(member_id, at, as_known_at, rules, store)
+    return TierAtAnswer.of(at.astimezone(UTC), as_known_at, held)

@@ -7,9 +7,12 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.facts import Fact
-from tier_svc.domain.needs import Need, Needs
-from tier_svc.domain.stream import Stream
+from tier_svc.domain.needs import Need
+from tier_svc.domain.overlaying import Override
+from tier_svc.domain.standing import Standing
+from tier_svc.handlers.show_standing import Held, Shown
 
 
 class MissingAnswer(BaseModel):
@@ -49,11 +52,80 @@ class NeededAnswer(BaseModel):
     keep: list[NeedAnswer]
 
 
+class OverrideAnswer(BaseModel):
+    """Something laid on top of the computed tier by staff. `tier` of a sanction: what it came to at its start ("": not yet begun);
+    `starts`: from when on it lay on top (null: never so far)."""
+
+    member_seq: int
+    act: str
+    tier: str
+    mode: str
+    since: datetime
+    until: datetime
+    starts: datetime | None
+    reason: str
+    actor: str
+
+    @classmethod
+    def of(cls, entry: Override) -> OverrideAnswer:
+        return cls(
+            member_seq=entry.seq, act=entry.act, tier=entry.tier, mode=entry.mode, since=entry.since, until=entry.until,
+            starts=entry.starts, reason=entry.reason, actor=entry.actor,
+        )  # fmt: skip
+
+
+class ClubAnswer(BaseModel):
+    """A standing in a club; `fact`: the last one said about it, with its reason (null: at its lowest tier since enrolment)."""
+
+    club: str
+    tier: str
+    since: datetime | None
+    until: datetime | None
+    held_since: date | None
+    ordinal: int
+    fact: ClubFactAnswer | None
+
+
+class ClubFactAnswer(BaseModel):
+    """One change of a standing in a club and why it came about."""
+
+    club: str
+    ordinal: int
+    kind: str
+    tier_from: str
+    tier_to: str
+    since: datetime | None
+    until: datetime | None
+    at: datetime
+    holds_after: int
+    cause: str
+    rule: str
+    metrics: dict[str, int]
+    programme_version: int
+
+    @classmethod
+    def of(cls, fact: ClubFact) -> ClubFactAnswer:
+        return cls(
+            club=fact.club, ordinal=fact.ordinal, kind=fact.kind, tier_from=fact.tier_from, tier_to=fact.tier_to,
+            since=fact.standing.since, until=fact.standing.until, at=fact.at, holds_after=fact.holds_after, cause=fact.cause,
+            rule=fact.rule, metrics=fact.metrics, programme_version=fact.version,
+        )  # fmt: skip
+
+
 class StandingAnswer(BaseModel):
-    """Where a member stands as of his clock."""
+    """Where a member stands as of his clock. `tier` applies, with `overrides` on top of `computed_tier`, of which `since`, `until` and
+    `needed` speak; `judged_at`: when `until` is judged (later, with grace); `metrics`: what is looked at, as of the clock; `history`: the
+    latest facts first; `then`: which tier applied at the instant that was asked for."""
 
     member_id: UUID
     tier: str
+    computed_tier: str
+    judged_at: datetime | None
+    metrics: dict[str, int]
+    overrides: list[OverrideAnswer]
+    clubs: list[ClubAnswer]
+    history: list[FactAnswer]
+    then: TierAtAnswer | None
     since: datetime | None
     until: datetime | None
     held_since: date | None
@@ -62,13 +134,15 @@ class StandingAnswer(BaseModel):
     needed: NeededAnswer
 
     @classmethod
-    def of(cls, stream: Stream, needs: Needs) -> StandingAnswer:
-        now = stream.standing
+    def of(cls, shown: Shown, history: list[Fact], then: TierAtAnswer | None) -> StandingAnswer:
+        stream, needs, now = shown.stream, shown.needs, shown.stream.standing
         needed = NeededAnswer(
             next=[NeedAnswer.of(each) for each in needs.next], keep=[NeedAnswer.of(each) for each in needs.keep]
         )
         return cls(
-            member_id=stream.member_id, tier=needs.tier, since=now.since, until=now.until, held_since=now.held_since,
+            member_id=stream.member_id, tier=shown.effective, computed_tier=needs.tier, judged_at=now.judged_at,
+            metrics=shown.values, overrides=[OverrideAnswer.of(each) for each in stream.overlay.entries], clubs=clubs_of(shown),
+            history=[FactAnswer.of(fact) for fact in history], then=then, since=now.since, until=now.until, held_since=now.held_since,
             ordinal=stream.ordinal, clock=needs.clock, needed=needed,
         )  # fmt: skip
 
@@ -96,7 +170,7 @@ class FactAnswer(BaseModel):
     def of(cls, fact: Fact) -> FactAnswer:
         return cls(
             ordinal=fact.ordinal, kind=fact.kind, computed_from=fact.tier_from, computed_to=fact.tier_to,
-            effective_from=fact.tier_from, effective_to=fact.tier_to, since=fact.standing.since, until=fact.standing.until,
+            effective_from=fact.applied_from, effective_to=fact.applied_to, since=fact.standing.since, until=fact.standing.until,
             held_since=fact.standing.held_since, at=fact.at, holds_after=fact.holds_after, cause=fact.cause, rule=fact.rule,
             metrics=fact.metrics, programme_version=fact.version,
         )  # fmt: skip
@@ -110,17 +184,34 @@ class FactsPage(BaseModel):
 
 
 class TierAtAnswer(BaseModel):
-    """Which tier was held at an instant, and since when (null: since enrolment)."""
+    """Which tier applied at an instant, and since when (null: since enrolment); `override`: what lay on top of the computed one."""
 
     at: datetime
     as_known_at: datetime | None
     tier: str
     since: datetime | None
+    computed_tier: str
+    override: OverrideAnswer | None
+
+    @classmethod
+    def of(cls, at: datetime, as_known_at: datetime | None, held: Held) -> TierAtAnswer:
+        on_top = OverrideAnswer.of(held.override) if held.override else None
+        return cls(
+            at=at,
+            as_known_at=as_known_at,
+            tier=held.effective,
+            since=held.since,
+            computed_tier=held.computed,
+            override=on_top,
+        )
 
 
 class MemberAnswer(BaseModel):
+    """`tier` is what applies, with overrides on top of the computed one."""
+
     member_id: UUID
     tier: str
+    computed_tier: str
     since: datetime | None
     until: datetime | None
 
@@ -130,3 +221,19 @@ class MembersPage(BaseModel):
 
     items: list[MemberAnswer]
     next: str | None
+
+
+def clubs_of(shown: Shown) -> list[ClubAnswer]:
+    """Every club of the version in force, with where the member stands in it."""
+    answers = []
+    for club, rules in shown.rules.clubs.items():
+        now, fact = shown.stream.clubs.kept.get(club), shown.club_facts.get(club)
+        standing = now.standing if now is not None else Standing()
+        answers.append(
+            ClubAnswer(
+                club=club, tier=rules.name(standing.tier), since=standing.since, until=standing.until,
+                held_since=standing.held_since, ordinal=now.ordinal if now is not None else 0,
+                fact=ClubFactAnswer.of(fact) if fact is not None else None,
+            )
+        )  # fmt: skip
+    return answers

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from laurel_kit.postgres import Database, Transaction
 from tier_svc.api.schemas import MemberAnswer, MembersPage
 from tier_svc.store import TierStore
+from tier_svc.store.rows import effective
 
 NOBODY = UUID(int=0)
 
@@ -29,7 +30,8 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
         items = [
             MemberAnswer(
                 member_id=row.member_id,
-                tier=rules.name(row.tier) if rules else row.tier,
+                tier=effective(row, rules) if rules else row.tier,
+                computed_tier=rules.name(row.tier) if rules else row.tier,
                 since=row.since,
                 until=row.until,
             )

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple, Protocol
 
 SPEND_TOTAL, LARGEST_ORDER, GROWTH_TOTAL = range(3)
 TOTALS = ("spend_total", "largest_order", "growth_total")
@@ -26,6 +28,8 @@ class ConditionWords(Protocol):
     def at_most(self) -> int | None: ...
     @property
     def all(self) -> Sequence[ConditionWords]: ...
+    @property
+    def any(self) -> Any: ...  # unset, and falsy, where the document says nothing
     @property
     def always(self) -> bool: ...
 
@@ -75,22 +79,42 @@ class Gauges:
         self.names: tuple[str, ...] = TOTALS + tuple(str(window) for window in self.windows)
         self._slots = {name: slot for slot, name in enumerate(self.names)}
 
-    def clause(self, words: ConditionWords) -> Clause:
-        """A condition of the document as a clause. Raises ValueError for one that says nothing or lacks its days."""
+    def clauses(self, words: ConditionWords) -> tuple[Clause, ...]:
+        """A condition of the document as clauses, any of which is enough. Raises ValueError for one that says nothing or lacks its days."""
         if words.always:
-            return ()
+            return ((),)
         if words.all:
-            return tuple(leaf for part in words.all for leaf in self.clause(part))
+            ways = product(*(self.clauses(part) for part in words.all))
+            return tuple(tuple(leaf for clause in way for leaf in clause) for way in ways)
+        if words.any:
+            return tuple(clause for part in words.any for clause in self.clauses(part))
         name = metric_name(words)
         if words.at_least is None and words.at_most is None:
             raise ValueError(f"{name} is compared with nothing")
-        return (Leaf(name, self._slots[name], words.at_least, words.at_most),)
+        return ((Leaf(name, self._slots[name], words.at_least, words.at_most),),)
+
+    def clause(self, words: ConditionWords) -> Clause:
+        """The one clause of a condition without `any`."""
+        (only,) = self.clauses(words)
+        return only
+
+
+def parts_of(words: ConditionWords) -> Sequence[ConditionWords]:
+    """The conditions that one is joined of."""
+    return words.all or words.any or ()
+
+
+def ways_of(words: ConditionWords) -> int:
+    """How many clauses a condition comes to."""
+    if words.all:
+        return prod(ways_of(part) for part in words.all)
+    return sum(ways_of(part) for part in words.any) if words.any else 1
 
 
 def metric_name(words: ConditionWords) -> str:
     """`spend_total`, `spend_in_days(365)`. Raises ValueError where metric and days do not fit together."""
     if words.metric is None:
-        raise ValueError("a condition needs a metric, `all` or `always`")
+        raise ValueError("a condition needs a metric, `all`, `any` or `always`")
     if words.metric in TOTALS:
         if words.days is not None:
             raise ValueError(f"{words.metric} takes no days")
@@ -127,8 +151,8 @@ def told_all(clauses: Sequence[Clause], values: Sequence[int]) -> str:
 
 
 def _windows(words: ConditionWords) -> set[Window]:
-    if words.all:
-        return {window for part in words.all for window in _windows(part)}
+    if parts := parts_of(words):
+        return {window for part in parts for window in _windows(part)}
     if words.always:
         return set()
     metric_name(words)

@@ -10,14 +10,15 @@ from typing import Literal, NamedTuple
 
 from tier_svc.domain.standing import Standing
 
-Kind = Literal["raised", "kept", "lapsed", "lowered", "corrected"]
+Kind = Literal["raised", "kept", "lapsed", "lowered", "corrected", "overridden"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One standing fact (domain.md 4.7): it holds for activities numbered above `holds_after`. `at`: the clock at an activity, the end
     itself at a period end. `version` is the programme version it was judged by, `metrics` the values, by name. A correction carries the
-    way through the tiers that it puts in place of what was known from `replaced_from` on."""
+    way through the tiers that it puts in place of what was known from `replaced_from` on. `tier_from` and `tier_to` are computed; what
+    applied, with overrides on top, are `effective_from` and `effective_to` ("": as computed)."""
 
     ordinal: int
     holds_after: int
@@ -32,6 +33,18 @@ class Fact:
     version: int
     replaced_from: datetime | None = None
     path: tuple[tuple[datetime, str], ...] = ()
+    effective_from: str = ""
+    effective_to: str = ""
+
+    @property
+    def applied_from(self) -> str:
+        """The tier that applied before."""
+        return self.effective_from or self.tier_from
+
+    @property
+    def applied_to(self) -> str:
+        """The tier that applies from here on."""
+        return self.effective_to or self.tier_to
 
 
 def tier_known(facts: Iterable[Fact], instant: datetime) -> tuple[str, datetime | None]:

@@ -28,7 +28,8 @@ class Again:
 
     def judge_ends(self, clock: datetime) -> None:
         """At an end everything numbered by now that happened before it counts, however late it came."""
-        while (end := self.standing.until) is not None and end <= clock:
+        while (due := self.standing.judged_at) is not None and due <= clock:
+            end = self.standing.until or due
             rules = self._timeline.at(end)
             day = last_day_before(rules, end)
             values = self._history.values(rules.gauges.windows, day.toordinal(), self.standing.restart)
@@ -73,7 +74,7 @@ def judge_again(
     """
     first = next(end for end in ends if late_time < end.at)
     again = Again(first.before, history, timeline)
-    for step in _steps_since(history, first.at, late_seq):
+    for step in _steps_since(history, first.before.judged_at or first.at, late_seq):
         again.judge_ends(step.clock)
         again.judge_step(step)
     again.judge_ends(clock)

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from tier_svc.domain.conditions import Clause, ConditionWords, Gauges
 from tier_svc.domain.periods import Calendar
 from tier_svc.domain.tasks import Task, TaskWords
+from tier_svc.domain.terms import Terms
 
 LOWEST = 0  # rank of the tier that a member joins at
 
@@ -24,6 +25,12 @@ class TierWords(Protocol):
     def reach(self) -> Sequence[ConditionWords]: ...
     @property
     def keep(self) -> Sequence[ConditionWords]: ...
+    @property
+    def validity_months(self) -> Any: ...  # these three: unset, and falsy, where the document says nothing
+    @property
+    def on_lapse(self) -> Any: ...
+    @property
+    def permanent(self) -> Any: ...
 
 
 class TierRulesWords(Protocol):
@@ -35,19 +42,37 @@ class TierRulesWords(Protocol):
     def validity_months(self) -> int: ...
     @property
     def on_lapse(self) -> str: ...
+    @property
+    def on_refund(self) -> str: ...
+    @property
+    def grace_days(self) -> int: ...
+    @property
+    def grace_ends(self) -> Any: ...  # these two: unset, and falsy, where the document says nothing
+    @property
+    def period(self) -> Any: ...
+
+
+class MainRulesWords(TierRulesWords, Protocol):
+    """The main ladder, and the clubs beside it."""
+
+    @property
+    def clubs(self) -> Any: ...  # unset, and falsy, where the document says nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One step of the ladder: any clause of `reach` lifts, any of `keep` holds."""
+    """One step of the ladder: any clause of `reach` lifts, any of `keep` holds. `permanent`: no end and no refund takes it away."""
 
     id: str
     reach: tuple[Clause, ...]
     keep: tuple[Clause, ...]
+    terms: Terms
+    on_lapse: str
+    permanent: bool
 
 
 class Rules:
-    """One version. `ladder` is lowest first; a tier's rank is its place there."""
+    """One version. `ladder` is lowest first; a tier's rank is its place there. `clubs`: structures beside the main ladder, by id."""
 
     def __init__(
         self,
@@ -62,25 +87,51 @@ class Rules:
         self.calendar = calendar
         self.not_qualifying = frozenset(not_qualifying)
         self.tasks = tuple(Task.of(each) for each in tasks)
-        self.validity_months = words.validity_months
-        self.on_lapse = words.on_lapse
+        self.lowers_at_once = words.on_refund == "at_once"
         self.gauges = Gauges(condition for tier in words.ladder for condition in (*tier.reach, *tier.keep))
-        self.ladder = tuple(Tier(tier.id, self._clauses(tier.reach), self._clauses(tier.keep)) for tier in words.ladder)
+        self.ladder = tuple(
+            Tier(
+                tier.id, self._clauses(tier.reach), self._clauses(tier.keep), Terms.of(words, tier),
+                tier.on_lapse or words.on_lapse, bool(tier.permanent),
+            )
+            for tier in words.ladder
+        )  # fmt: skip
         self.slots_used = frozenset(
             leaf.slot for tier in self.ladder for clause in (*tier.reach, *tier.keep) for leaf in clause
         )
+        self.clubs: dict[str, Rules] = {}
         self._ranks = {tier.id: rank for rank, tier in enumerate(self.ladder)}
+
+    @classmethod
+    def with_clubs(
+        cls,
+        version: int,
+        words: MainRulesWords,
+        *,
+        not_qualifying: Collection[str],
+        calendar: Calendar,
+        tasks: Sequence[TaskWords] = (),
+    ) -> Rules:
+        """The main ladder with the clubs of the same document. Tasks are the programme's, and stand by the main ladder."""
+        rules = cls(version, words, not_qualifying=not_qualifying, calendar=calendar, tasks=tasks)
+        for club in words.clubs or ():
+            rules.clubs[club.id] = cls(version, club, not_qualifying=not_qualifying, calendar=calendar)
+        return rules
 
     def rank(self, tier: str) -> int:
         """The place of a tier; "" is the lowest, at which everybody joins. Raises KeyError for a tier this version lacks."""
         return self._ranks[tier] if tier else LOWEST
+
+    def knows(self, tier: str) -> bool:
+        """Whether the ladder has this tier."""
+        return tier in self._ranks
 
     def name(self, tier: str) -> str:
         """The tier's id, also of the one everybody joins at."""
         return tier or self.ladder[LOWEST].id
 
     def _clauses(self, words: Iterable[ConditionWords]) -> tuple[Clause, ...]:
-        return tuple(self.gauges.clause(condition) for condition in words)
+        return tuple(clause for condition in words for clause in self.gauges.clauses(condition))
 
 
 class Timeline:

@@ -45,6 +45,18 @@ class Needs:
     keep: tuple[Need, ...]
 
 
+def values_now(stream: Stream, timeline: Timeline, clock: datetime) -> dict[str, int]:
+    """The metrics that the version in force looks at, by name, as of the member's clock. Raises as `needs_of` does."""
+    own = stream.sums
+    stream.sums = own.fork()
+    try:
+        rules = timeline.at(clock)
+        values = stream.values_as_of(rules, rules.calendar.day_of(clock))
+        return {name: values[slot] for slot, name in enumerate(rules.gauges.names) if slot in rules.slots_used}
+    finally:
+        stream.sums = own
+
+
 def needs_of(stream: Stream, timeline: Timeline, clock: datetime) -> Needs:
     """As of the member's clock. Raises LookupError where no version is in force, NeedsHistory where the sums cannot tell."""
     own = stream.sums

@@ -21,7 +21,8 @@ class Standing:
     """The tier a member holds. `tier` "" is the lowest one, held since enrolment; instants are UTC.
 
     `restart`: the instant of the last lapse, where `spend_total` and `largest_order` start anew. `decided_on`: the day as of which the
-    present period was decided, and `restart_before`: `restart` as it stood before that decision (domain.md 4.3 b)."""
+    present period was decided, and `restart_before`: `restart` as it stood before that decision (domain.md 4.3 b). `joined`: the local
+    day of the member's first record. `due`: when `until` is judged, where that is later (grace)."""
 
     tier: str = ""
     since: datetime | None = None
@@ -30,6 +31,13 @@ class Standing:
     restart: datetime | None = None
     decided_on: date | None = None
     restart_before: datetime | None = None
+    joined: date | None = None
+    due: datetime | None = None
+
+    @property
+    def judged_at(self) -> datetime | None:
+        """When the running period is judged; None: never."""
+        return self.due or self.until
 
     def visible(self) -> tuple[str, datetime | None, datetime | None]:
         """What a correction is compared by (domain.md 2.3)."""
@@ -70,11 +78,12 @@ def after_end(rules: Rules, now: Standing, end: datetime, values: Values) -> Mov
     tier = rules.ladder[rank]
     decided_on = last_day_before(rules, end)
     clause = first_that_holds(tier.keep, values)
-    if clause is not None or rules.on_lapse == "never":
+    if clause is not None or tier.on_lapse == "never":
         kept = replace(_period(rules, now, rank, end), decided_on=decided_on, restart_before=now.restart)
-        return Move(kept, end, f"{tier.id} is kept: {told(clause or (), values)}", tuple(values), rules)
+        why = f"{tier.id} is kept: {told(clause or (), values)}"
+        return Move(kept, end, why, tuple(values), rules)
     lower, why = rank - 1, "one step down"
-    if rules.on_lapse == "to_kept":
+    if tier.on_lapse == "to_kept":
         lower, why = _highest_kept(rules, rank, values)
     lapsed = replace(_period(rules, now, lower, end), restart=end, decided_on=decided_on, restart_before=now.restart)
     return Move(lapsed, end, f"{tier.id} is not kept: {told_all(tier.keep, values)}; {why}", tuple(values), rules)
@@ -86,9 +95,9 @@ def after_refund(
     """Down, perhaps (domain.md 4.3). `values` are as of the day of the clock; `decided` fetches those as of the day on which the present
     period was decided, with the counters as they stood before. A drop begins a period and is no lapse: counters run on."""
     rank = rules.rank(now.tier)
-    if rank == LOWEST or now.decided_on is None:
-        return None
     tier = rules.ladder[rank]
+    if rank == LOWEST or now.decided_on is None or tier.permanent or not rules.lowers_at_once:
+        return None
     if first_that_holds(tier.reach, values) is not None or first_that_holds(tier.keep, values) is not None:
         return None
     then = decided(now.decided_on, now.restart_before)
@@ -121,8 +130,11 @@ def _decided_at_clock(rules: Rules, now: Standing, rank: int, clock: datetime) -
 
 
 def _period(rules: Rules, now: Standing, rank: int, since: datetime) -> Standing:
-    """A new period from `since`: `until` is the start of the local day that lies `validity` after the day of `since`."""
-    first = rules.calendar.day_of(since)
-    until = None if rank == LOWEST else rules.calendar.end_of_period(first, rules.validity_months)
+    """A new period from `since`, by the terms of the tier; its grace is settled with it and stays, like its `until`."""
+    first, until, due = rules.calendar.day_of(since), None, None
+    if rank != LOWEST:
+        terms = rules.ladder[rank].terms
+        until = terms.until(rules.calendar, first, now.joined)
+        due = terms.due(rules.calendar, until)
     held_since = now.held_since if rank == rules.rank(now.tier) else first
-    return replace(now, tier=rules.ladder[rank].id, since=since, until=until, held_since=held_since)
+    return replace(now, tier=rules.ladder[rank].id, since=since, until=until, due=due, held_since=held_since)

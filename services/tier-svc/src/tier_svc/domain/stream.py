@@ -4,13 +4,12 @@ is known before an end is judged again; its own rise comes last), because the wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
-from functools import partial
-from typing import NamedTuple
 from uuid import UUID
 
+from tier_svc.domain.clubs import Clubs, ClubStanding, Told
 from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
 from tier_svc.domain.facts import Cause, Fact, Kind, PeriodEnd
 from tier_svc.domain.judging_again import WITHIN, Again, judge_again
@@ -25,42 +24,21 @@ from tier_svc.domain.orders import (
     RefundLineWords,
     lines_that_do_not_qualify,
 )
+from tier_svc.domain.overlaying import Overlay, Override
 from tier_svc.domain.standing import Move, Standing, after_activity, after_end, after_refund, last_day_before
+from tier_svc.domain.steps import Close, Past, Step
 from tier_svc.domain.tasks import Doing, Efforts, Moved, efforts_of
 
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """A `day.closed` record as it applies to one partition: the instant at which the next day begins, and the versions known then."""
-
-    as_of: datetime
-    timeline: Timeline
-
-
-class Step(NamedTuple):
-    """The place of something numbered: its number, when it happened, the local day of that, and the versions known at it."""
-
-    seq: int
-    time: datetime
-    day: date
-    timeline: Timeline
-
-
-@dataclass(slots=True)
-class Past:
-    """A member's whole past from the store, for a judgement that the running sums cannot make."""
-
-    orders: list[Order]
-    deeds: list[Deed]
-    ends: list[PeriodEnd]  # ascending
+__all__ = ["Close", "Past", "Step", "Stream"]
 
 
 class Stream:
     """A member. What is stored comes in by the constructor; what the batch changes is read off the attributes afterwards."""
 
     __slots__ = (
-        "_moved_before", "_stored", "born_as_of", "changed", "clock", "deeds", "efforts", "ends", "facts", "is_new", "last_end", "last_seq",
-        "member_id", "orders", "ordinal", "partition", "past", "path", "purchases", "standing", "sums", "touched", "undone_from",
+        "_moved_before", "_stored", "born_as_of", "changed", "clock", "clubs", "deeds", "efforts", "ends", "facts", "is_new", "last_end",
+        "last_seq", "member_id", "orders", "ordinal", "overlay", "partition", "past", "path", "purchases", "standing", "sums", "touched",
+        "undone_from",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +57,8 @@ class Stream:
         orders: dict[str, Order] | None = None,
         past: Past | None = None,
         efforts: Efforts | None = None,
+        overrides: Iterable[Override] = (),
+        clubs: Iterable[ClubStanding] = (),
     ) -> None:
         self.member_id = member_id
         self.efforts = efforts  # what was done for tasks, as far as this batch asks; None: nothing is at hand
@@ -104,23 +84,38 @@ class Stream:
         self.facts: list[Fact] = []
         self.ends: list[PeriodEnd] = []
         self.path: dict[datetime, str] = {}  # from when on which tier was held, as corrected
+        self.overlay = Overlay(overrides)
+        self.clubs = Clubs(clubs)
         self.undone_from: datetime | None = None  # stored ends and path from here on are replaced
 
     @property
     def only_moved(self) -> bool:
         """Whether the stored member stands as before: only his number, clock and sums have moved."""
-        return self.standing is self._stored and self._moved_before
+        return (
+            self.standing is self._stored
+            and self._moved_before
+            and not self.facts
+            and not (self.overlay.changed or self.clubs.changed)
+        )
+
+    @property
+    def wakes_at(self) -> datetime | None:
+        """The next instant at which something is judged without an activity: a period end, the start or the end of an override."""
+        due = self.standing.judged_at
+        if not self.overlay.entries and not self.clubs.kept:
+            return due
+        return min(filter(None, (due, self.overlay.next_turn, self.clubs.next_end)), default=None)
 
     # what is fed
 
     def close(self, close: Close) -> None:
         """A day is closed: judge the ends up to it. The clock of a member without one due is moved when something is asked of it."""
-        until = self.standing.until
-        if until is not None and until <= close.as_of and (self.born_as_of is None or close.as_of > self.born_as_of):
+        wakes = self.wakes_at
+        if wakes is not None and wakes <= close.as_of and (self.born_as_of is None or close.as_of > self.born_as_of):
             if self.clock is None or close.as_of > self.clock:
                 self.clock = close.as_of
             self.touched = True
-            self._judge_ends(close.as_of, self.last_seq, close.timeline)
+            self._wake(close.as_of, self.last_seq, close.timeline)
 
     def move_on(self, closed: datetime | None) -> None:
         """The clock catches up with the last closed day before something numbered is taken."""
@@ -132,6 +127,12 @@ class Stream:
     def decided(self, step: Step) -> None:
         """A decision about the member, or a type nobody knows: it is numbered and moves the clock, and judges the ends on the way."""
         self._arrive(step)
+
+    def override(self, step: Step, entry: Override) -> None:
+        """Something laid on top of the computed tier. It applies to what is numbered above it."""
+        clock = self._arrive(step)
+        self.overlay.take(entry, step.timeline.at(clock), clock)
+        self._turn(clock, step.seq, step.timeline)
 
     def purchase(self, step: Step, order_id: str, lines: Sequence[LineWords], amount: int, stamped: Rules) -> None:
         """A sale of `amount` minor units. `stamped` is the version of its own time, which says what qualifies."""
@@ -190,9 +191,13 @@ class Stream:
                 values[LARGEST_ORDER] = self.history().largest_since(restart)
         if self.efforts is not None:
             self._grow(self.efforts.judge_order(order.seq, order.counted, order.counts))
-        move = after_refund(rules, self.standing, clock, values, partial(self._values_then, rules))
+        move = after_refund(
+            rules, self.standing, clock, values, lambda day, restart: self._values_then(rules, day.toordinal(), restart)
+        )
         if move is not None:
             self._take("lowered", Cause(f"activity {step.seq}", clock, step.seq), move)
+        if rules.clubs:
+            self._judge_clubs(step, clock, refund=True)
 
     # what is asked
 
@@ -219,13 +224,14 @@ class Stream:
         path: tuple[tuple[datetime, str], ...] = (),
     ) -> None:
         """One more fact, with the reason that the move carries."""
-        rules = move.rules
+        rules, on_top = move.rules, self.overlay.effective
         metrics = {name: move.values[slot] for slot, name in enumerate(rules.gauges.names) if slot in rules.slots_used}
         self.ordinal += 1
         self.facts.append(
             Fact(
                 self.ordinal, cause.holds_after, kind, rules.name(tier_from), rules.name(move.standing.tier), move.standing,
                 cause.at, cause.words, move.rule, metrics, rules.version, replaced_from, path,
+                rules.name(on_top(rules, tier_from)), rules.name(on_top(rules, move.standing.tier)),
             )
         )  # fmt: skip
 
@@ -249,25 +255,58 @@ class Stream:
         if clock is not None and step.time <= clock:
             return clock
         self.clock = step.time
-        until = self.standing.until
-        if until is not None and until <= step.time:
-            self._judge_ends(step.time, step.seq - 1, step.timeline)
+        if clock is None and self.standing.joined is None:
+            self.standing = replace(self.standing, joined=step.day)
+        wakes = self.wakes_at
+        if wakes is not None and wakes <= step.time:
+            self._wake(step.time, step.seq - 1, step.timeline)
         return step.time
 
-    def _judge_ends(self, clock: datetime, holds_after: int, timeline: Timeline) -> None:
-        """All period ends up to the clock, one after another (domain.md 4.2)."""
-        while (end := self.standing.until) is not None and end <= clock:
-            rules = timeline.at(end)
-            before = self.standing
-            values = self._values(rules, last_day_before(rules, end).toordinal())
-            move = after_end(rules, before, end, values)
-            self.ends.append(PeriodEnd(end, before))
-            self.last_end = end
-            if move.standing.restart != before.restart:
-                # Nothing that is known by now happened at or after the end: the counters begin at nothing.
-                self.sums.values[SPEND_TOTAL] = self.sums.values[LARGEST_ORDER] = 0
-            kept = move.standing.tier == before.tier
-            self._take("kept" if kept else "lapsed", Cause(f"end {end.isoformat()}", end, holds_after), move)
+    def _wake(self, clock: datetime, holds_after: int, timeline: Timeline) -> None:
+        """All that is due up to the clock, one after another; at equal instants period ends come before overrides (domain.md 4.4)."""
+        while (wakes := self.wakes_at) is not None and wakes <= clock:
+            if self.standing.judged_at == wakes:
+                self._judge_end(holds_after, timeline)
+            elif self.overlay.next_turn == wakes:
+                self._turn(wakes, holds_after, timeline)
+            else:
+                self.clubs.judge_ends(wakes, holds_after, self.history, timeline)
+
+    def _judge_end(self, holds_after: int, timeline: Timeline) -> None:
+        """The running period is judged as of its last day (domain.md 4.2), perhaps long after that day (grace)."""
+        before, sums = self.standing, self.sums
+        end = before.until
+        if end is None:
+            return
+        rules = timeline.at(end)
+        day = last_day_before(rules, end).toordinal()
+        behind = sums.as_of is None or sums.as_of <= day
+        values = self._values(rules, day) if behind else self._values_then(rules, day, before.restart)
+        move = after_end(rules, before, end, values)
+        self.ends.append(PeriodEnd(end, before))
+        self.last_end = end
+        if move.standing.restart != before.restart:
+            if behind:  # nothing that is known by now happened at or after the end: the counters begin at nothing
+                sums.values[SPEND_TOTAL] = sums.values[LARGEST_ORDER] = 0
+            else:
+                self._count_anew(move.standing.restart)
+        kept = move.standing.tier == before.tier
+        self._take("kept" if kept else "lapsed", Cause(f"end {end.isoformat()}", end, holds_after), move)
+
+    def _turn(self, instant: datetime, holds_after: int, timeline: Timeline) -> None:
+        """Overrides that end and begin at an instant; the computed tier stays as it is."""
+        rules, tier = timeline.at(instant), self.standing.tier
+        applied = self.overlay.effective(rules, tier)
+        for what, entry in self.overlay.turn(instant, rules, tier):
+            before, applied = applied, self.overlay.effective(rules, tier)
+            self.ordinal, name = self.ordinal + 1, rules.name(tier)
+            self.facts.append(
+                Fact(
+                    self.ordinal, holds_after, "overridden", name, name, self.standing, instant,
+                    f"override {entry.seq} {what}", entry.told(), {}, rules.version,
+                    effective_from=rules.name(before), effective_to=rules.name(applied),
+                )
+            )  # fmt: skip
 
     def _after(self, step: Step, clock: datetime, rules: Rules) -> None:
         """What every activity but a refund ends with: ends judged again if it was late, then up at once."""
@@ -276,6 +315,12 @@ class Stream:
         move = after_activity(rules, self.standing, clock, self.sums.values)
         if move is not None:
             self._take("raised", Cause(f"activity {step.seq}", clock, step.seq), move)
+        if rules.clubs:
+            self._judge_clubs(step, clock, refund=False)
+
+    def _judge_clubs(self, step: Step, clock: datetime, *, refund: bool) -> None:
+        told = Told(step.timeline, self.standing.joined, refund)
+        self.clubs.judge(step.seq, step.time, clock, self.history(), told)
 
     def _judge_again(self, late: Step, clock: datetime) -> None:
         """Ends judged again with what came late (domain.md 2.3); one `corrected` fact if what is visible differs."""
@@ -285,8 +330,7 @@ class Stream:
         was, self.standing = self.standing, again.standing
         self._replace_ends(again)
         if again.standing.restart != was.restart:
-            anew = history.values((), self.sums.as_of or 0, self.standing.restart)
-            self.sums.values[SPEND_TOTAL], self.sums.values[LARGEST_ORDER] = anew[SPEND_TOTAL], anew[LARGEST_ORDER]
+            self._count_anew(again.standing.restart)
         if again.standing.visible() != was.visible():
             plural = "s" if len(again.ends) > 1 else ""
             rule = (
@@ -340,10 +384,15 @@ class Stream:
                 sums.values = self.history().values(sums.windows, day, self.standing.restart)
         return sums.values
 
-    def _values_then(self, rules: Rules, day: date, restart: datetime | None) -> Sequence[int]:
-        if restart == self.standing.restart and day.toordinal() == self.sums.as_of:
+    def _values_then(self, rules: Rules, day: int, restart: datetime | None) -> Sequence[int]:
+        if restart == self.standing.restart and day == self.sums.as_of:
             return self.sums.values
-        return self.history().values(rules.gauges.windows, day.toordinal(), restart)
+        return self.history().values(rules.gauges.windows, day, restart)
+
+    def _count_anew(self, restart: datetime | None) -> None:
+        """What `spend_total` and `largest_order` come to since a lapse, from the history."""
+        values = self.sums.values
+        values[SPEND_TOTAL], values[LARGEST_ORDER], _ = self.history().values((), self.sums.as_of or 0, restart)
 
     def _do(self, step: Step, stamped: Rules, doing: Doing, worth: int | None = None) -> None:
         """Count it for the tasks of its version; `worth`: the qualifying amount of an order, in minor units."""

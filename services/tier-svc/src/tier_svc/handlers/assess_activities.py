@@ -40,7 +40,13 @@ class LaneAgenda:
     lane: Lane
     closes: list[Close] = field(default_factory=list)
     entries: dict[UUID, list[Entry]] = field(default_factory=dict)
+    activated: list[tuple[int, Activation]] = field(default_factory=list)  # with their offsets
     heard_last: datetime = NOTHING_HEARD
+
+    @property
+    def closed_last(self) -> datetime | None:
+        """The last day that this batch closes."""
+        return self.closes[-1].as_of if self.closes else None
 
     def closed_before(self, count: int) -> datetime | None:
         """The last closed day when `count` of this batch had been closed."""
@@ -50,29 +56,40 @@ class LaneAgenda:
 async def assess_activities(batch: Sequence[Heard], store: TierStore) -> None:
     """One batch of `activities`, in one transaction."""
     spans = [span for span in store.tx.spans if span.topic == TOPIC]
-    agendas = await _agendas(batch, {span.partition for span in spans} | {heard.partition for heard in batch}, store)
-    streams = await _judge_all(agendas, store)
-    touched = [stream for stream in streams if stream.touched]
-    await store.streams.save(touched)
+    agendas = await agendas_of(batch, {span.partition for span in spans} | {heard.partition for heard in batch}, store)
+    # Days and versions are remembered at once: they judge nobody by themselves.
+    await store.programmes.activate(
+        [(agenda.lane.partition, offset, new) for agenda in agendas.values() for offset, new in agenda.activated]
+    )
+    await store.programmes.close_days({p: agenda.closes[-1].as_of for p, agenda in agendas.items() if agenda.closes})
+    await keep(await _judge_all(agendas, store), store)
     await forget_profiles(batch, store)
-    for stream in touched:
-        for fact in stream.facts:
-            events.say(store.tx, events.standing_changed(stream.member_id, stream.partition, fact))
     for span in spans:
         heard_last = agendas[span.partition].heard_last
         events.say(
             store.tx,
             events.activities_assessed(span.topic, store.topic_id, span.partition, span.next_offset, heard_last),
         )
+
+
+async def keep(judged: Iterable[Stream], store: TierStore) -> int:
+    """Save what has come of members, and say their facts; of how many something has come."""
+    touched = [stream for stream in judged if stream.touched]
+    await store.streams.save(touched)
+    for stream in touched:
+        for fact in stream.facts:
+            events.say(store.tx, events.standing_changed(stream.member_id, stream.partition, fact))
+        for club_fact in stream.clubs.facts:
+            events.say(store.tx, events.club_standing_changed(stream.member_id, stream.partition, club_fact))
     store.tx.after_commit(lambda: store.metrics.assessed(fact.kind for stream in touched for fact in stream.facts))
+    return len(touched)
 
 
-async def _agendas(batch: Sequence[Heard], partitions: Iterable[int], store: TierStore) -> dict[int, LaneAgenda]:
-    """The batch sorted by partition and member. Days and versions are remembered at once: they judge nobody by themselves."""
+async def agendas_of(batch: Sequence[Heard], partitions: Iterable[int], store: TierStore) -> dict[int, LaneAgenda]:
+    """The batch sorted by partition and member."""
     lanes = await store.programmes.lanes(partitions)
     agendas = {partition: LaneAgenda(lane) for partition, lane in lanes.items()}
     timelines = {p: await store.programmes.timeline(lane.activations) for p, lane in lanes.items()}
-    activated: list[tuple[int, int, Activation]] = []
     for heard in batch:
         agenda = agendas[heard.partition]
         agenda.heard_last = heard.event.time
@@ -89,17 +106,15 @@ async def _agendas(batch: Sequence[Heard], partitions: Iterable[int], store: Tie
         elif isinstance(data, ProgrammeActivated) and not agenda.lane.knows(data.version):
             activation = Activation(data.version, data.sha256, data.effective_from)
             agenda.lane.activations.append(activation)
-            activated.append((heard.partition, heard.offset, activation))
+            agenda.activated.append((heard.offset, activation))
             timelines[heard.partition] = await store.programmes.timeline(agenda.lane.activations)
-    await store.programmes.activate(activated)
-    await store.programmes.close_days({p: agenda.closes[-1].as_of for p, agenda in agendas.items() if agenda.closes})
     return agendas
 
 
 async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore) -> list[Stream]:
     """Every member of the batch and every member with an end due, judged; those who need it with their whole past."""
     wanted = {
-        member_id: _wanted(agenda, entries)
+        member_id: wanted_by(agenda, entries)
         for agenda in agendas.values()
         for member_id, entries in agenda.entries.items()
     }
@@ -107,7 +122,7 @@ async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore) -> lis
     for member_id, row in (await store.streams.find(wanted, closed)).items():
         asked = wanted.get(member_id)
         if asked is None:
-            wanted[member_id] = _wanted(agendas[row.partition], ())
+            wanted[member_id] = wanted_by(agendas[row.partition], ())
         elif row.clock is not None:
             asked.reaches = max(asked.reaches, day_bound(row.clock))
     stamps = {
@@ -119,6 +134,16 @@ async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore) -> lis
     stamped = await store.programmes.rules(version for version in stamps if version is not None)
     if store.programmes.have_tasks:
         ask_for_efforts(wanted, agendas, stamped)
+    return await judge_wanted(wanted, agendas, stamped, store)
+
+
+async def judge_wanted(
+    wanted: Mapping[UUID, Wanted],
+    agendas: Mapping[int, LaneAgenda],
+    stamped: Mapping[int, Rules],
+    store: TierStore,
+) -> list[Stream]:
+    """Members whose rows have been found, judged; those who need it with their whole past."""
     judged, unsure = [], []
     for stream in (await store.streams.load(wanted)).values():
         try:
@@ -135,7 +160,7 @@ async def _judge_all(agendas: Mapping[int, LaneAgenda], store: TierStore) -> lis
     return judged
 
 
-def _wanted(agenda: LaneAgenda, entries: Sequence[Entry]) -> Wanted:
+def wanted_by(agenda: LaneAgenda, entries: Sequence[Entry]) -> Wanted:
     """What the judgement of a member will ask of the store."""
     closed = agenda.closed_before(len(agenda.closes))
     reaches = day_bound(closed) if closed is not None else 0
@@ -192,8 +217,8 @@ def _judge(stream: Stream, agenda: LaneAgenda, stamped: Mapping[int, Rules]) -> 
 
 def _close_days(stream: Stream, closes: Sequence[Close], first: int, end: int) -> None:
     """Closed days of a batch, one after another; most members have no end up to the last of them."""
-    until = stream.standing.until
-    if end > first and until is not None and until <= closes[end - 1].as_of:
+    wakes = stream.wakes_at if end > first else None
+    if wakes is not None and wakes <= closes[end - 1].as_of:
         for close in closes[first:end]:
             stream.close(close)
 

@@ -40,4 +40,7 @@ async def _say_page(store: TierStore, member_id: UUID | None, after: UUID) -> tu
     ids, facts = await store.answers.facts_to_say_again(member_id, after, PAGE_MEMBERS_MAX)
     for owner, partition, fact in facts:
         events.say(store.tx, events.standing_changed(owner, partition, fact))
-    return ids, len(facts)
+    in_clubs = await store.answers.club_facts(ids)
+    for owner, partition, club_fact in in_clubs:
+        events.say(store.tx, events.club_standing_changed(owner, partition, club_fact))
+    return ids, len(facts) + len(in_clubs)

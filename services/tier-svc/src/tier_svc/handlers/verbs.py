@@ -4,10 +4,12 @@ a shape that is not here is still numbered and still moves the clock."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
-from laurel_contracts import activities
+from laurel_contracts import activities, decisions
 from tier_svc.domain.ladder import Rules
+from tier_svc.domain.overlaying import Override
 from tier_svc.domain.stream import Step, Stream
 from tier_svc.domain.tasks import Doing
 
@@ -22,6 +24,19 @@ def _purchase(stream: Stream, step: Step, stamped: Rules, data: activities.Purch
 
 def _refund(stream: Stream, step: Step, _stamped: Rules, data: activities.PurchaseRefunded) -> None:
     stream.refund(step, data.order_id, data.lines, data.amount_minor)
+
+
+def _override(stream: Stream, step: Step, _stamped: Rules, data: decisions.StandingOverridden) -> None:
+    since, until = data.since.astimezone(UTC), data.until.astimezone(UTC)
+    stream.override(step, Override(step.seq, data.tier, since, until, data.mode, data.reason, data.actor))
+
+
+def _sanction(stream: Stream, step: Step, _stamped: Rules, data: decisions.StandingSanctioned) -> None:
+    since, until = data.since.astimezone(UTC), data.until.astimezone(UTC)
+    entry = Override(
+        step.seq, "", since, until, "exact", data.reason, data.actor, data.act, data.steps if data.act == "lower" else 0
+    )
+    stream.override(step, entry)
 
 
 def _deed(kind: str) -> Verb:
@@ -61,4 +76,6 @@ VERBS: dict[type, Verb] = {
     activities.ActivityJoined: _deed("join"),
     activities.ComplaintFiled: _deed("complaint"),
     activities.SurveyAnswered: _deed("survey"),
+    decisions.StandingOverridden: _override,
+    decisions.StandingSanctioned: _sanction,
 }

@@ -11,17 +11,40 @@ from sqlalchemy import text
 
 from laurel_kit import sql as kit
 from laurel_kit.postgres import Transaction
+from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.facts import Fact
+from tier_svc.domain.overlaying import Override
 from tier_svc.store import rows
 
 _FACT = """
 s.member_id, s.ordinal, s.holds_after, s.kind, s.tier_from, s.tier_to, s.since, s.until, s.held_since, s.at, s.cause, s.rule,
-s.metrics, s.version, s.replaced_from, s.path
+s.metrics, s.version, s.replaced_from, s.path, s.effective_from, s.effective_to
 """
 
 # One member's facts, oldest first.
 FACTS_READ = text(f"""
 SELECT {_FACT} FROM standing s WHERE s.member_id = :member_id AND s.ordinal > :after ORDER BY s.ordinal LIMIT :limit
+""")
+
+# The latest first.
+FACTS_LATEST = text(
+    f"SELECT {_FACT} FROM standing s WHERE s.member_id = :member_id ORDER BY s.ordinal DESC LIMIT :limit"
+)
+
+# Every override of a member that was ever numbered.
+OVERRIDES_READ = text("""
+SELECT seq, tier, since, until, mode, reason, actor, act, steps, starts_at FROM override WHERE member_id = :member_id ORDER BY seq
+""")
+
+_CLUB_FACT = """
+c.member_id, c.club, c.ordinal, c.holds_after, c.kind, c.tier_from, c.tier_to, c.since, c.until, c.held_since, c.at, c.cause, c.rule,
+c.metrics, c.version
+"""
+
+# Members' facts about clubs, oldest first, with their partition.
+CLUB_FACTS_READ = text(f"""
+SELECT m.partition, {_CLUB_FACT} FROM member m JOIN club_fact c ON c.member_id = m.member_id
+WHERE m.member_id = ANY(CAST(:ids AS uuid[])) ORDER BY m.member_id, c.club, c.ordinal
 """)
 
 # Facts to say again, with the partition they are said into; the member rows are locked, so that nobody says a new one in between.
@@ -30,7 +53,8 @@ SELECT m.partition, {_FACT} FROM member m JOIN standing s ON s.member_id = m.mem
 WHERE m.member_id = ANY(CAST(:ids AS uuid[])) ORDER BY m.member_id, s.ordinal
 """)
 MEMBERS_LOCK = text("""
-SELECT member_id FROM member WHERE member_id > :after AND ordinal > 0 ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
+SELECT member_id FROM member WHERE member_id > :after AND (ordinal > 0 OR clubs IS NOT NULL)
+ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
 """)
 MEMBER_KNOWN = text("SELECT 1 FROM member WHERE member_id = :member_id")
 MEMBER_LOCK = text("SELECT member_id FROM member WHERE member_id = :member_id FOR NO KEY UPDATE")
@@ -42,7 +66,8 @@ SELECT tier, starts_at FROM tier_path WHERE member_id = :member_id AND starts_at
 
 # A page of all members.
 STANDINGS_PAGE = text("""
-SELECT member_id, tier, since, until FROM member WHERE member_id > :after ORDER BY member_id LIMIT :limit
+SELECT member_id, tier, since, until, CAST(overrides AS text) AS overrides
+FROM member WHERE member_id > :after ORDER BY member_id LIMIT :limit
 """)
 
 COUNT_TIERS = text("SELECT tier, count(*) AS members FROM member GROUP BY tier")
@@ -61,6 +86,22 @@ class Answers:
         """A member's facts after an ordinal."""
         found = await self._tx.run(FACTS_READ, member_id=member_id, after=after, limit=limit)
         return [rows.fact(row) for row in found.all()]
+
+    async def facts_latest(self, member_id: UUID, limit: int) -> list[Fact]:
+        """A member's last facts, the latest first."""
+        found = await self._tx.run(FACTS_LATEST, member_id=member_id, limit=limit)
+        return [rows.fact(row) for row in found.all()]
+
+    async def overrides(self, member_id: UUID) -> list[Override]:
+        """All overrides of a member, by number."""
+        return [rows.override(row) for row in (await self._tx.run(OVERRIDES_READ, member_id=member_id)).all()]
+
+    async def club_facts(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, int, ClubFact]]:
+        """All facts about the clubs of some members, each with its partition."""
+        if not member_ids:
+            return []
+        found = (await self._tx.run(CLUB_FACTS_READ, ids=list(member_ids))).all()
+        return [(row.member_id, row.partition, rows.club_fact(row)) for row in found]
 
     async def facts_to_say_again(
         self, member_id: UUID | None, after: UUID, limit: int
@@ -89,7 +130,7 @@ class Answers:
         return [(row.partition, row.next_offset) for row in rows if row.topic == topic]
 
     async def page(self, after: UUID, limit: int) -> Sequence[Any]:
-        """Members by id, with tier, since and until."""
+        """Members by id, with tier, since, until and the overrides that are not over."""
         return (await self._tx.run(STANDINGS_PAGE, after=after, limit=limit)).all()
 
     async def members_by_tier(self) -> dict[str, int]:

@@ -18,6 +18,8 @@ TABLES: dict[str, tuple[str, frozenset[str]]] = {
     "period_end": ("member_id, at", frozenset()),
     "task_effort": ("member_id, task, period, seq", frozenset()),
     "standing": ("member_id, ordinal", frozenset()),
+    "club_fact": ("member_id, club, ordinal", frozenset()),
+    "override": ("member_id, seq", frozenset()),
     "tier_path": ("member_id, starts_at", frozenset()),
     "activation": ("partition, version", frozenset()),
     "partition_day": ("partition", frozenset()),

@@ -30,6 +30,8 @@ async def save(tx: Transaction, streams: Sequence[Stream]) -> None:
     await _ways(tx, ordered)
     await _facts(tx, ordered)
     await efforts.save(tx, ordered)
+    await _overrides(tx, ordered)
+    await _club_facts(tx, ordered)
 
 
 async def _members(tx: Transaction, streams: Sequence[Stream]) -> None:
@@ -54,6 +56,11 @@ async def _members(tx: Transaction, streams: Sequence[Stream]) -> None:
         restarts_before=[each.restart_before for each in standings],
         last_ends=[stream.last_end for stream in changed],
         ordinals=[stream.ordinal for stream in changed],
+        dues=[each.due for each in standings],
+        joineds=[each.joined for each in standings],
+        wakes=[stream.wakes_at for stream in changed],
+        overrides=[_json(stream.overlay.entries).decode() if stream.overlay.entries else None for stream in changed],
+        clubs=[_json(list(stream.clubs.kept.values())).decode() if stream.clubs.kept else None for stream in changed],
     )
 
 
@@ -153,6 +160,7 @@ async def _ways(tx: Transaction, streams: Sequence[Stream]) -> None:
             restarts=[before.restart for _, _, before in ends],
             decided_ons=[before.decided_on for _, _, before in ends],
             restarts_before=[before.restart_before for _, _, before in ends],
+            dues=[before.due for _, _, before in ends],
         )
     path = [(stream.member_id, instant, tier) for stream in streams for instant, tier in stream.path.items()]
     if path:
@@ -187,4 +195,52 @@ async def _facts(tx: Transaction, streams: Sequence[Stream]) -> None:
         versions=[fact.version for fact in facts],
         replaced_froms=[fact.replaced_from for fact in facts],
         paths=[_json(fact.path).decode() if fact.replaced_from is not None else None for fact in facts],
+        effective_froms=[fact.applied_from for fact in facts],
+        effective_tos=[fact.applied_to for fact in facts],
+    )
+
+
+async def _overrides(tx: Transaction, streams: Sequence[Stream]) -> None:
+    changed = [(stream.member_id, entry) for stream in streams for entry in stream.overlay.changed.values()]
+    if not changed:
+        return
+    entries = [entry for _, entry in changed]
+    await tx.run(
+        sql.OVERRIDES_KEEP,
+        ids=[member_id for member_id, _ in changed],
+        seqs=[entry.seq for entry in entries],
+        acts=[entry.act for entry in entries],
+        tiers=[entry.tier for entry in entries],
+        modes=[entry.mode for entry in entries],
+        sinces=[entry.since for entry in entries],
+        untils=[entry.until for entry in entries],
+        reasons=[entry.reason for entry in entries],
+        actors=[entry.actor for entry in entries],
+        steps=[entry.steps for entry in entries],
+        starts=[entry.starts for entry in entries],
+    )
+
+
+async def _club_facts(tx: Transaction, streams: Sequence[Stream]) -> None:
+    said = [(stream.member_id, fact) for stream in streams for fact in stream.clubs.facts]
+    if not said:
+        return
+    facts = [fact for _, fact in said]
+    await tx.run(
+        sql.CLUB_FACTS_ADD,
+        ids=[member_id for member_id, _ in said],
+        clubs=[fact.club for fact in facts],
+        ordinals=[fact.ordinal for fact in facts],
+        holds_afters=[fact.holds_after for fact in facts],
+        kinds=[fact.kind for fact in facts],
+        froms=[fact.tier_from for fact in facts],
+        tos=[fact.tier_to for fact in facts],
+        sinces=[fact.standing.since for fact in facts],
+        untils=[fact.standing.until for fact in facts],
+        held_sinces=[fact.standing.held_since for fact in facts],
+        ats=[fact.at for fact in facts],
+        causes=[fact.cause for fact in facts],
+        rules=[fact.rule for fact in facts],
+        metrics=[_json(fact.metrics).decode() for fact in facts],
+        versions=[fact.version for fact in facts],
     )

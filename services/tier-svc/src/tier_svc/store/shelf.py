@@ -27,7 +27,7 @@ class Shelved:
 
 def compiled(programme: document.Programme) -> Rules:
     """The part of a programme that tier-svc judges by. Raises ValueError where it makes no sense."""
-    return Rules(
+    return Rules.with_clubs(
         programme.version,
         programme.tiers,
         not_qualifying=programme.points.purchase.not_qualifying,

@@ -7,17 +7,20 @@ from sqlalchemy import text
 
 _MEMBER = """
 m.member_id, m.partition, m.last_seq, m.clock, m.born_as_of, m.tier, m.since, m.until, m.held_since, m.restart_at, m.decided_on,
-m.restart_before, m.last_end, m.ordinal, m.as_of, m.gauged_by, m.spend_total, m.largest_order, m.growth_total, m.windows
+m.restart_before, m.last_end, m.ordinal, m.as_of, m.gauged_by, m.spend_total, m.largest_order, m.growth_total, m.windows, m.due_at,
+m.joined_on, CAST(m.overrides AS text) AS overrides, CAST(m.clubs AS text) AS clubs
 """
 
 # The members of a batch.
 MEMBERS_READ = text(f"SELECT {_MEMBER} FROM member m WHERE m.member_id = ANY(CAST(:ids AS uuid[]))")
 
-# The members of some partitions who have a period end up to the day that is closed there.
+# The members of some partitions of whom something is judged up to the day that is closed there, without those of the batch.
 MEMBERS_DUE = text(f"""
 SELECT {_MEMBER}
 FROM unnest(CAST(:partitions AS integer[]), CAST(:as_ofs AS timestamptz[])) AS closed(partition, as_of)
-JOIN member m ON m.partition = closed.partition AND m.until <= closed.as_of
+JOIN member m ON m.partition = closed.partition AND m.wakes_at <= closed.as_of
+WHERE NOT EXISTS (SELECT FROM unnest(CAST(:ids AS uuid[])) AS told(member_id) WHERE told.member_id = m.member_id)
+LIMIT CAST(:most AS bigint)
 """)
 
 # The daily buckets that leave a window on the way to the new day, or that must be known to be active.
@@ -47,7 +50,7 @@ PAST_DEEDS = text("""
 SELECT member_id, seq, time, day, clock, kind FROM deed WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id, seq
 """)
 PAST_ENDS = text("""
-SELECT member_id, at, tier, since, held_since, restart_at, decided_on, restart_before
+SELECT member_id, at, tier, since, held_since, restart_at, decided_on, restart_before, due_at
 FROM period_end WHERE member_id = ANY(CAST(:ids AS uuid[])) ORDER BY member_id, at
 """)
 
@@ -66,24 +69,30 @@ WHERE m.member_id = moved.member_id
 # New members, and where those of a batch stand after it whose standing has changed.
 MEMBERS_SAVE = text("""
 INSERT INTO member (member_id, partition, last_seq, clock, born_as_of, tier, since, until, held_since, restart_at, decided_on,
-                    restart_before, last_end, ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, windows)
+                    restart_before, last_end, ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, windows,
+                    due_at, joined_on, wakes_at, overrides, clubs)
 SELECT member_id, partition, last_seq, clock, born_as_of, tier, since, until, held_since, restart_at, decided_on,
-       restart_before, last_end, ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, CAST(windows AS bigint[])
+       restart_before, last_end, ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, CAST(windows AS bigint[]),
+       due_at, joined_on, wakes_at, CAST(overrides AS jsonb), CAST(clubs AS jsonb)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:partitions AS integer[]), CAST(:last_seqs AS bigint[]), CAST(:clocks AS timestamptz[]),
             CAST(:born_as_ofs AS timestamptz[]), CAST(:tiers AS text[]), CAST(:sinces AS timestamptz[]),
             CAST(:untils AS timestamptz[]), CAST(:held_sinces AS date[]), CAST(:restarts AS timestamptz[]),
             CAST(:decided_ons AS date[]), CAST(:restarts_before AS timestamptz[]), CAST(:last_ends AS timestamptz[]),
             CAST(:ordinals AS bigint[]), CAST(:as_ofs AS date[]), CAST(:gauged_bys AS integer[]), CAST(:spend_totals AS bigint[]),
-            CAST(:largest_orders AS bigint[]), CAST(:growth_totals AS bigint[]), CAST(:windows AS text[]))
+            CAST(:largest_orders AS bigint[]), CAST(:growth_totals AS bigint[]), CAST(:windows AS text[]),
+            CAST(:dues AS timestamptz[]), CAST(:joineds AS date[]), CAST(:wakes AS timestamptz[]),
+            CAST(:overrides AS text[]), CAST(:clubs AS text[]))
   AS said(member_id, partition, last_seq, clock, born_as_of, tier, since, until, held_since, restart_at, decided_on,
-          restart_before, last_end, ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, windows)
+          restart_before, last_end, ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, windows,
+          due_at, joined_on, wakes_at, overrides, clubs)
 ON CONFLICT (member_id) DO UPDATE SET
   partition = excluded.partition, last_seq = excluded.last_seq, clock = excluded.clock, born_as_of = excluded.born_as_of,
   tier = excluded.tier, since = excluded.since, until = excluded.until, held_since = excluded.held_since,
   restart_at = excluded.restart_at, decided_on = excluded.decided_on, restart_before = excluded.restart_before,
   last_end = excluded.last_end, ordinal = excluded.ordinal, as_of = excluded.as_of, gauged_by = excluded.gauged_by,
   spend_total = excluded.spend_total, largest_order = excluded.largest_order, growth_total = excluded.growth_total,
-  windows = excluded.windows
+  windows = excluded.windows, due_at = excluded.due_at, joined_on = excluded.joined_on, wakes_at = excluded.wakes_at,
+  overrides = excluded.overrides, clubs = excluded.clubs
 """)
 
 # A number that a discarded dead letter gives up. A member of whom nothing else is known gets his partition with his next record.
@@ -141,10 +150,10 @@ DELETE FROM tier_path t USING unnest(CAST(:ids AS uuid[]), CAST(:instants AS tim
 WHERE t.member_id = undone.member_id AND t.starts_at >= undone.instant
 """)
 ENDS_ADD = text("""
-INSERT INTO period_end (member_id, at, tier, since, held_since, restart_at, decided_on, restart_before)
+INSERT INTO period_end (member_id, at, tier, since, held_since, restart_at, decided_on, restart_before, due_at)
 SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:tiers AS text[]),
                      CAST(:sinces AS timestamptz[]), CAST(:held_sinces AS date[]), CAST(:restarts AS timestamptz[]),
-                     CAST(:decided_ons AS date[]), CAST(:restarts_before AS timestamptz[]))
+                     CAST(:decided_ons AS date[]), CAST(:restarts_before AS timestamptz[]), CAST(:dues AS timestamptz[]))
 """)
 # Two moves at one instant: the later one is what held.
 PATH_ADD = text("""
@@ -155,15 +164,37 @@ ON CONFLICT (member_id, starts_at) DO UPDATE SET tier = excluded.tier
 
 FACTS_ADD = text("""
 INSERT INTO standing (member_id, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule,
-                      metrics, version, replaced_from, path)
+                      metrics, version, replaced_from, path, effective_from, effective_to)
 SELECT member_id, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule,
-       CAST(metrics AS jsonb), version, replaced_from, CAST(path AS jsonb)
+       CAST(metrics AS jsonb), version, replaced_from, CAST(path AS jsonb), effective_from, effective_to
 FROM unnest(CAST(:ids AS uuid[]), CAST(:ordinals AS bigint[]), CAST(:holds_afters AS bigint[]), CAST(:kinds AS text[]),
             CAST(:froms AS text[]), CAST(:tos AS text[]), CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[]),
             CAST(:held_sinces AS date[]), CAST(:ats AS timestamptz[]), CAST(:causes AS text[]), CAST(:rules AS text[]),
-            CAST(:metrics AS text[]), CAST(:versions AS integer[]), CAST(:replaced_froms AS timestamptz[]), CAST(:paths AS text[]))
+            CAST(:metrics AS text[]), CAST(:versions AS integer[]), CAST(:replaced_froms AS timestamptz[]), CAST(:paths AS text[]),
+            CAST(:effective_froms AS text[]), CAST(:effective_tos AS text[]))
   AS said(member_id, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule, metrics, version,
-          replaced_from, path)
+          replaced_from, path, effective_from, effective_to)
+""")
+
+# Overrides as they came, and once more when the tier of a sanction is settled at its start.
+OVERRIDES_KEEP = text("""
+INSERT INTO override (member_id, seq, act, tier, mode, since, until, reason, actor, steps, starts_at)
+SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS bigint[]), CAST(:acts AS text[]), CAST(:tiers AS text[]),
+                     CAST(:modes AS text[]), CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[]),
+                     CAST(:reasons AS text[]), CAST(:actors AS text[]), CAST(:steps AS integer[]), CAST(:starts AS timestamptz[]))
+ON CONFLICT (member_id, seq) DO UPDATE SET tier = excluded.tier, starts_at = excluded.starts_at
+""")
+
+CLUB_FACTS_ADD = text("""
+INSERT INTO club_fact (member_id, club, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule,
+                       metrics, version)
+SELECT member_id, club, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule,
+       CAST(metrics AS jsonb), version
+FROM unnest(CAST(:ids AS uuid[]), CAST(:clubs AS text[]), CAST(:ordinals AS bigint[]), CAST(:holds_afters AS bigint[]),
+            CAST(:kinds AS text[]), CAST(:froms AS text[]), CAST(:tos AS text[]), CAST(:sinces AS timestamptz[]),
+            CAST(:untils AS timestamptz[]), CAST(:held_sinces AS date[]), CAST(:ats AS timestamptz[]), CAST(:causes AS text[]),
+            CAST(:rules AS text[]), CAST(:metrics AS text[]), CAST(:versions AS integer[]))
+  AS said(member_id, club, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule, metrics, version)
 """)
 
 # What stands about the partitions of a batch: their last closed day and their activations, in the order of the log.

@@ -42,13 +42,25 @@ class Streams:
         self._windows: Mapping[int, tuple[Window, ...]] = {}
 
     async def find(self, wanted: Iterable[UUID], closed: Mapping[int, datetime]) -> dict[UUID, Any]:
-        """The stored members of a batch, and those who have a period end up to the day that is closed in their partition."""
-        found = (await self._tx.run(sql.MEMBERS_READ, ids=list(wanted))).all()
-        self._rows = {row.member_id: row for row in found}
+        """The stored members of a batch, and those of whom something is judged up to the day that is closed in their partition."""
+        ids = list(wanted)
+        found = list((await self._tx.run(sql.MEMBERS_READ, ids=ids)).all())
         if closed:
-            due = await self._tx.run(sql.MEMBERS_DUE, partitions=list(closed), as_ofs=list(closed.values()))
-            for row in due.all():
-                self._rows.setdefault(row.member_id, row)
+            found += await self._due(ids, closed, None)
+        return await self._opened(found)
+
+    async def find_due(self, without: Iterable[UUID], closed: Mapping[int, datetime], most: int) -> dict[UUID, Any]:
+        """At most so many of those of whom something is judged up to the closed day, without some."""
+        return await self._opened(await self._due(list(without), closed, most))
+
+    async def _due(self, without: list[UUID], closed: Mapping[int, datetime], most: int | None) -> list[Any]:
+        partitions, as_ofs = list(closed), list(closed.values())
+        return list(
+            (await self._tx.run(sql.MEMBERS_DUE, partitions=partitions, as_ofs=as_ofs, ids=without, most=most)).all()
+        )
+
+    async def _opened(self, found: Iterable[Any]) -> dict[UUID, Any]:
+        self._rows = {row.member_id: row for row in found}
         versions = {row.gauged_by for row in self._rows.values()} - {0}
         rules = await self._programmes.rules(versions)
         self._windows = {0: ()} | {version: rules[version].gauges.windows for version in versions}
@@ -82,7 +94,7 @@ class Streams:
         for row in (await self._tx.run(sql.PAST_DEEDS, ids=wanted)).all():
             pasts[row.member_id].deeds.append(rows.deed(row))
         for row in (await self._tx.run(sql.PAST_ENDS, ids=wanted)).all():
-            pasts[row.member_id].ends.append(rows.period_end(row))
+            pasts[row.member_id].ends.append(rows.period_end(row, self._rows[row.member_id].joined_on))
         streams = {}
         for member_id, past in pasts.items():
             row = self._rows[member_id]
