@@ -45,7 +45,7 @@ schemas: setup ## Generate JSON Schemas, AsyncAPI and the dashboard anew (refuse
 test: setup ## All tests of the default run: up to 15 minutes on 2 cores
 	@$(BIN)/python -m pytest -m "not long" $(T) $(ARGS)
 quick: setup ## Tests that start no server
-	@$(BIN)/python -m pytest -q tests/unit tests/contract $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not long" tests/unit tests/contract $(ARGS)
 integration: setup ## One service, real PostgreSQL
 	@$(BIN)/python -m pytest tests/integration $(ARGS)
 e2e: setup ## The whole stack

@@ -170,7 +170,11 @@ async def test_any_mix_over_http_gives_what_the_model_of_grains_gives(
             purse.look(till.clock.now())
             answer, expected = await _one(rng, till, purse, made)
             assert answer.json().get("type", "done") == expected, (step, answer.text)
-            assert await figures(till) == (purse.free(paid=True), purse.free(paid=False), purse.held)
+            assert await figures(till) == (
+                purse.free(till.clock.at, paid=True),
+                purse.free(till.clock.at, paid=False),
+                purse.held,
+            )
             if step % 10 == 9:
                 await money(till)
 

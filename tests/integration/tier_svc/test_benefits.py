@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from laurel_contracts.decisions import MemberErased
+from laurel_contracts.decisions import MemberErased, StandingOverridden
 from tests.integration.tier_svc.counter import Counter, counter_of
 from tests.integration.tier_svc.world import Log, NewWorld, purchase
 from tests.unit.tier_svc.domain.ladders import reference_document
@@ -221,6 +221,24 @@ async def test_a_new_version_adjusts_benefits_without_touching_anybody(counter: 
     await counter.used(ANNA, "delivery")
     assert (await counter.refused(ANNA, "delivery"))["type"] == "benefit_limit"
     assert (await counter.refused(BORIS, "delivery"))["type"] == "benefit_not_held"
+
+
+async def test_the_tier_that_applies_has_the_benefits_as_long_as_it_lies_on_top(new_world: NewWorld) -> None:
+    world, log = await new_world(words()), Log()
+    log.activate(words())
+    log.tell(BORIS, purchase("b", 20_000), NOON - timedelta(days=10))
+    since, until = NOON - timedelta(days=2), NOON + timedelta(days=2)
+    vip = StandingOverridden(tier="gold", since=since, until=until, mode="floor", reason="a good year", actor="staff-7")
+    log.tell(BORIS, vip, NOON - timedelta(days=1))
+    await world.drink(log)
+    async with counter_of(world, NOON) as counter:
+        assert (await counter.get(f"/v1/members/{BORIS}/benefits"))["tier"] == "gold"
+        assert (await counter.used(BORIS, "desk"))["tier"] == "gold"
+        usage = await counter.get("/v1/benefits/usage?since=2026-05-01&until=2026-06-01")
+        told = {(each["benefit_id"], each["tier"]): (each["entitled"], each["users"]) for each in usage["items"]}
+        assert (told["desk", "gold"], told["price", "silver"]) == ((1, 1), (0, 0))
+        before = (NOON - timedelta(days=3)).isoformat().replace("+00:00", "Z")
+        assert (await counter.get(f"/v1/members/{BORIS}/benefits?at={before}"))["tier"] == "silver"
 
 
 async def test_the_usage_rate_is_told_per_benefit_and_tier(counter: Counter) -> None:

@@ -48,8 +48,9 @@ class Purse:
 
     # What is read
 
-    def free(self, *, paid: bool) -> int:
-        return sum(grain.place == FREE and grain.paid == paid for grain in self.grains)
+    def free(self, now: datetime, *, paid: bool) -> int:
+        """What can be spent: what a hold that was given up has set free after its end cannot, and is over at the next look."""
+        return sum(grain.place == FREE and grain.paid == paid and grain.until > now for grain in self.grains)
 
     @property
     def held(self) -> int:

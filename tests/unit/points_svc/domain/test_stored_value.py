@@ -188,7 +188,7 @@ def both(wallet: Wallet, purse: Purse, act: str, one: int | None, two: int | Non
 
 
 def compare(wallet: Wallet, purse: Purse) -> None:
-    assert wallet.figures() == (purse.free(paid=True), purse.free(paid=False), purse.held)
+    assert wallet.figures() == (purse.free(wallet.now, paid=True), purse.free(wallet.now, paid=False), purse.held)
     lots: Counter[tuple[bool, datetime]] = Counter()
     for lot in wallet.account.lots.values():
         lots[lot.kind == PAID, lot.expires_at] += lot.remaining

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from tier_svc.domain.clubs import Clubs, ClubStanding, Told
-from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
+from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL
 from tier_svc.domain.facts import Cause, Fact, Kind, PeriodEnd
 from tier_svc.domain.judging_again import WITHIN, Again, judge_again
 from tier_svc.domain.ladder import Rules, Timeline
-from tier_svc.domain.measures import History, NeedsHistory, Sums
+from tier_svc.domain.measured import Measured
+from tier_svc.domain.measures import Sums
 from tier_svc.domain.orders import (
     GROWTH_OF,
     QUIET,
@@ -27,18 +28,17 @@ from tier_svc.domain.orders import (
 from tier_svc.domain.overlaying import Overlay, Override
 from tier_svc.domain.standing import Move, Standing, after_activity, after_end, after_refund, last_day_before
 from tier_svc.domain.steps import Close, Past, Step
-from tier_svc.domain.tasks import Doing, Efforts, Moved, efforts_of
+from tier_svc.domain.tasks import Doing, Efforts
 
 __all__ = ["Close", "Past", "Step", "Stream"]
 
 
-class Stream:
+class Stream(Measured):
     """A member. What is stored comes in by the constructor; what the batch changes is read off the attributes afterwards."""
 
     __slots__ = (
-        "_moved_before", "_stored", "born_as_of", "changed", "clock", "clubs", "deeds", "efforts", "ends", "facts", "is_new", "last_end",
-        "last_seq", "member_id", "orders", "ordinal", "overlay", "partition", "past", "path", "purchases", "standing", "sums", "touched",
-        "undone_from",
+        "_moved_before", "_stored", "born_as_of", "changed", "clock", "clubs", "ends", "facts", "last_end", "last_seq", "member_id",
+        "orders", "ordinal", "overlay", "partition", "path", "touched", "undone_from",
     )  # fmt: skip
 
     def __init__(
@@ -201,18 +201,6 @@ class Stream:
 
     # what is asked
 
-    def history(self) -> History:
-        """Everything so far, entry by entry. Raises NeedsHistory where the stored part is not at hand."""
-        if self.past is not None:
-            return History((self.past.orders, self.purchases), (self.past.deeds, self.deeds), self.efforts)
-        if not self.is_new:
-            raise NeedsHistory
-        return History((self.purchases,), (self.deeds,), self.efforts)
-
-    def values_as_of(self, rules: Rules, day: date) -> list[int]:
-        """The metrics as of a day that is not before the day of the running sums, with the present counters."""
-        return self._values(rules, day.toordinal())
-
     def say(
         self,
         kind: Kind,
@@ -234,16 +222,6 @@ class Stream:
                 rules.name(on_top(rules, tier_from)), rules.name(on_top(rules, move.standing.tier)),
             )
         )  # fmt: skip
-
-    def sums_anew(self, rules: Rules) -> None:
-        """Add the running values up from the history, as of the day they stand at."""
-        sums = self.sums
-        if sums.as_of is None:
-            sums.values = [0] * (len(TOTALS) + len(rules.gauges.windows))
-        else:
-            sums.values = self.history().values(rules.gauges.windows, sums.as_of, self.standing.restart)
-            sums.covered_to = sums.as_of  # buckets for the windows of another version are not at hand
-        sums.windows = rules.gauges.windows
 
     # the steps of all
 
@@ -360,63 +338,3 @@ class Stream:
         if move.standing.tier != before.tier:
             self.path[move.since] = move.standing.tier
         self.say(kind, cause, move, before.tier)
-
-    # values
-
-    def _today(self, timeline: Timeline, clock: datetime) -> Rules:
-        """The version in force at the clock, with the running sums moved on to the day of the clock."""
-        rules = timeline.at(clock)
-        self._values(rules, rules.calendar.day_of(clock).toordinal())
-        return rules
-
-    def _values(self, rules: Rules, day: int) -> list[int]:
-        sums = self.sums
-        if sums.windows is not rules.gauges.windows:
-            if sums.windows != rules.gauges.windows:
-                self.sums_anew(rules)
-            sums.windows = rules.gauges.windows
-        sums.gauged_by = rules.version
-        if sums.as_of != day:
-            if sums.as_of is None or day <= sums.covered_to or self.is_new:
-                sums.advance(day)
-            else:
-                sums.as_of = day
-                sums.values = self.history().values(sums.windows, day, self.standing.restart)
-        return sums.values
-
-    def _values_then(self, rules: Rules, day: int, restart: datetime | None) -> Sequence[int]:
-        if restart == self.standing.restart and day == self.sums.as_of:
-            return self.sums.values
-        return self.history().values(rules.gauges.windows, day, restart)
-
-    def _count_anew(self, restart: datetime | None) -> None:
-        """What `spend_total` and `largest_order` come to since a lapse, from the history."""
-        values = self.sums.values
-        values[SPEND_TOTAL], values[LARGEST_ORDER], _ = self.history().values((), self.sums.as_of or 0, restart)
-
-    def _do(self, step: Step, stamped: Rules, doing: Doing, worth: int | None = None) -> None:
-        """Count it for the tasks of its version; `worth`: the qualifying amount of an order, in minor units."""
-        if self.efforts is None:
-            if not self.is_new:
-                raise NeedsHistory
-            self.efforts = Efforts()
-        for effort in efforts_of(
-            stamped.tasks, doing, seq=step.seq, time=step.time, day=step.day, version=stamped.version, worth=worth
-        ):
-            if not self.efforts.knows(effort):
-                raise NeedsHistory
-            self._grow(self.efforts.take(effort, for_good=worth is None))
-
-    def _grow(self, moved: Sequence[Moved]) -> None:
-        """Growth that tasks give or lose, each on its own day."""
-        for day, growth in moved:
-            self._count(day, (0, 0, growth, 0), active=False)
-            self.sums.values[GROWTH_TOTAL] += growth
-
-    def _count(self, day: int, counted: tuple[int, int, int, int], *, active: bool) -> None:
-        """Count on a day: spend, orders, growth, complaints; `active`: this makes the day active."""
-        newly = 0
-        if active and self.sums.watches_activity:
-            was = self.sums.is_active(day)
-            newly = int(not (self.history().is_active(day) if was is None else was))
-        self.sums.count(day, (*counted, newly), int(active))

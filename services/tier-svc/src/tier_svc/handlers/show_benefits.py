@@ -13,9 +13,10 @@ from tier_svc.domain.benefits import Benefit, Catalogue, Holder, Verdict, best_o
 from tier_svc.domain.ladder import Rules
 from tier_svc.domain.needs import Need
 from tier_svc.domain.spans import Span
-from tier_svc.handlers.show_standing import NoProgramme, show_standing
+from tier_svc.handlers.show_standing import NoProgramme, show_standing, show_tier_at
 from tier_svc.store import TierStore
 from tier_svc.store.benefits import HolderRow
+from tier_svc.store.rows import effective
 
 PER_TEN_THOUSAND = 10_000
 
@@ -67,8 +68,10 @@ async def show_benefits(member_id: UUID, now: datetime, at: datetime | None, sto
         return None
     instant = at or now
     there = await in_force(row.partition, instant, store)
-    tier = row.tier if at is None else (await store.answers.tier_at(member_id, at))[0]
-    held = holder_of(row, there.rules.name(tier))
+    if at is None:
+        held = holder_of(row, effective(row, there.rules))
+    else:
+        held = holder_of(row, (await show_tier_at(member_id, at, None, there.rules, store)).effective)
     verdicts = await judged(member_id, held, there, store, at)
     needed: tuple[Need, ...] = ()
     if at is None:
@@ -130,21 +133,19 @@ async def show_catalogue(store: TierStore) -> tuple[int, Catalogue] | None:
 
 async def show_usage(since: date, until: date, store: TierStore) -> Sequence[Usage] | None:
     """The benefit usage rate (权益使用率) over local days [since, until), per benefit and tier; None before the first version."""
-    shown = await show_catalogue(store)
-    if shown is None:
+    rules = await show_rules(store)
+    if rules is None:
         return None
-    _, catalogue = shown
-    rows = await store.benefits.usage(since, until)
-    lowest = catalogue.ladder[0]
+    catalogue = (await store.programmes.load([rules.version]))[rules.version].benefits
+    rows = await store.benefits.usage(since, until, rules)
     usages = []
     for benefit in catalogue.benefits.values():
         for tier in benefit.tiers:
-            stored = {tier} | ({""} if tier == lowest else set())
-            entitled = sum(n for (held, pack), n in rows.entitled.items() if held in stored and _has(benefit, pack))
+            entitled = sum(n for (held, pack), n in rows.entitled.items() if held == tier and _has(benefit, pack))
             users = sum(
                 n
                 for (used, held, pack), n in rows.users.items()
-                if used == benefit.id and held in stored and _has(benefit, pack)
+                if used == benefit.id and held == tier and _has(benefit, pack)
             )
             uses, given_back = rows.uses.get((benefit.id, tier), (0, 0))
             usages.append(Usage(benefit, tier, entitled, users, uses, given_back))

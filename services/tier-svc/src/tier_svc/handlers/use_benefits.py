@@ -3,6 +3,7 @@ stock behind it, and a use and the piece it takes are written in one transaction
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +16,7 @@ from tier_svc.domain.benefits import Reason, Verdict
 from tier_svc.handlers.show_benefits import InForce, holder_of, in_force, judged
 from tier_svc.store import TierStore
 from tier_svc.store.benefits import FOR_EVER, HolderRow, NewUse
+from tier_svc.store.rows import effective
 
 TITLES = {
     "benefit_not_held": "The member does not have this benefit now",
@@ -71,7 +73,7 @@ async def use_benefit(asked: Keyed, wanted: Wanted, now: datetime, store: TierSt
         row, there = await _open(member_id, now, store)
         if benefit_id not in there.benefits.benefits:
             raise BenefitUnknown
-        holder = holder_of(row, there.rules.name(row.tier))
+        holder = holder_of(row, effective(row, there.rules))
         found = next(each for each in await judged(member_id, holder, there, store) if each.benefit.id == benefit_id)
         no = _refusal(found)
         benefit, span = found.benefit, found.spans.all
@@ -143,7 +145,7 @@ async def _open(member_id: UUID, now: datetime, store: TierStore) -> tuple[Holde
         raise MemberUnknown
     pack, birthday = await store.benefits.lock(member_id)
     there = await in_force(row.partition, now, store)
-    return HolderRow(row.partition, row.tier, row.clock, pack, birthday), there
+    return replace(row, pack=pack, birthday=birthday), there
 
 
 def _refusal(found: Verdict) -> Reason | None:

@@ -3,6 +3,7 @@ counted under the lock of his row in `profile`, and a piece is taken by one stat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,14 +15,16 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from tier_svc.domain.benefits import Reason
+from tier_svc.domain.ladder import Rules
 from tier_svc.domain.spans import Span
+from tier_svc.store.rows import effective
 
 FOR_EVER = "ever"  # the span of a total without a period
 DAY_LAST = date.max
 
 # Where a member stands and what he has chosen; one row, no lock.
 HOLDER_READ = text("""
-SELECT m.partition, m.tier, m.clock, p.pack, p.birthday
+SELECT m.partition, m.tier, CAST(m.overrides AS text) AS overrides, m.clock, p.pack, p.birthday
 FROM member m LEFT JOIN profile p ON p.member_id = m.member_id WHERE m.member_id = :member_id
 """)
 
@@ -93,12 +96,13 @@ SELECT {_USE} FROM benefit_use WHERE member_id = :member_id AND number < :before
 
 # How many members stand at each tier with each pack; whom of them used which benefit; and how often each was used at which tier.
 ENTITLED_COUNT = text("""
-SELECT m.tier, p.pack, count(*) AS members FROM member m LEFT JOIN profile p ON p.member_id = m.member_id GROUP BY m.tier, p.pack
+SELECT m.tier, CAST(m.overrides AS text) AS overrides, p.pack, count(*) AS members
+FROM member m LEFT JOIN profile p ON p.member_id = m.member_id GROUP BY m.tier, m.overrides, p.pack
 """)
 USERS_COUNT = text("""
-SELECT u.benefit_id, m.tier, p.pack, count(DISTINCT u.member_id) AS members
+SELECT u.benefit_id, m.tier, CAST(m.overrides AS text) AS overrides, p.pack, count(DISTINCT u.member_id) AS members
 FROM benefit_use u JOIN member m ON m.member_id = u.member_id LEFT JOIN profile p ON p.member_id = u.member_id
-WHERE u.day >= :since AND u.day < :until AND u.given_back_at IS NULL GROUP BY u.benefit_id, m.tier, p.pack
+WHERE u.day >= :since AND u.day < :until AND u.given_back_at IS NULL GROUP BY u.benefit_id, m.tier, m.overrides, p.pack
 """)
 USES_COUNT = text("""
 SELECT benefit_id, tier, count(*) FILTER (WHERE given_back_at IS NULL) AS uses,
@@ -109,10 +113,11 @@ FROM benefit_use WHERE day >= :since AND day < :until GROUP BY benefit_id, tier
 
 @dataclass(frozen=True, slots=True)
 class HolderRow:
-    """What is known of a member. `tier`: the effective one; "" is the lowest."""
+    """What is known of a member. `tier`: the computed one ("" is the lowest); `overrides`: what lies on top of it, as stored."""
 
     partition: int
     tier: str
+    overrides: str | None
     clock: datetime | None
     pack: str | None
     birthday: str | None
@@ -152,9 +157,9 @@ class Benefits:
         self._tx = tx
 
     async def holder(self, member_id: UUID) -> HolderRow | None:
-        """Where a member stands and what he has chosen. The tier is the effective one: what lies on top of the computed tier comes here."""
+        """Where a member stands and what he has chosen."""
         row = (await self._tx.run(HOLDER_READ, member_id=member_id)).one_or_none()
-        return None if row is None else HolderRow(row.partition, row.tier, row.clock, row.pack, row.birthday)
+        return None if row is None else HolderRow(*row)
 
     async def lock(self, member_id: UUID) -> tuple[str | None, str | None]:
         """The member's uses belong to this transaction until it ends; pack and birthday."""
@@ -224,13 +229,13 @@ class Benefits:
         """A page of a member's uses, the latest first."""
         return (await self._tx.run(USES_PAGE, member_id=member_id, before=before, limit=limit)).all()
 
-    async def usage(self, since: date, until: date) -> UsageRows:
-        """Who could and who did, over local days [since, until)."""
-        entitled = (await self._tx.run(ENTITLED_COUNT)).all()
-        users = (await self._tx.run(USERS_COUNT, since=since, until=until)).all()
+    async def usage(self, since: date, until: date, rules: Rules) -> UsageRows:
+        """Who could and who did, over local days [since, until), by the tiers that apply now under these rules."""
+        entitled: Counter[tuple[str, str | None]] = Counter()
+        for row in await self._tx.run(ENTITLED_COUNT):
+            entitled[effective(row, rules), row.pack] += row.members
+        users: Counter[tuple[str, str, str | None]] = Counter()
+        for row in await self._tx.run(USERS_COUNT, since=since, until=until):
+            users[row.benefit_id, effective(row, rules), row.pack] += row.members
         uses = (await self._tx.run(USES_COUNT, since=since, until=until)).all()
-        return UsageRows(
-            {(row.tier, row.pack): row.members for row in entitled},
-            {(row.benefit_id, row.tier, row.pack): row.members for row in users},
-            {(row.benefit_id, row.tier): (row.uses, row.given_back) for row in uses},
-        )
+        return UsageRows(entitled, users, {(row.benefit_id, row.tier): (row.uses, row.given_back) for row in uses})
