@@ -32,7 +32,7 @@ CLIENTS = 6
 MEETS_OTHERS = re.compile(r"^\s*(INSERT|UPDATE|DELETE)|FOR (NO KEY )?UPDATE", re.IGNORECASE)
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'injected by a test' USING ERRCODE = '{}'; END $$"
 EVENTS = 1_000
-EVENTS_PER_BATCH = 20
+EVENTS_PER_BATCH = 10
 
 
 class Injecting:
@@ -106,7 +106,7 @@ async def read_on(books: Books, records: list[Any]) -> int:
 
 @pytest.mark.fault
 async def test_batches_that_meet_others_are_applied_once(empty_url: str) -> None:
-    """T-P06: the consume loop's side; 1,000 events in batches of 20, and nothing is set aside."""
+    """T-P06: the consume loop's side; 1,000 events in batches of 10, and nothing is set aside."""
     seed = seed_of("T-P06", SEED)
     began = time.monotonic()
     async with open_bank(empty_url, members=1) as bank:

@@ -31,6 +31,7 @@ TABLES = {
     "adjustment": "adjustment_id",
     "reward": "reward_id",
     "redemption": "redemption_id",
+    "wallet": "account_id",
     "partition_day": "partition",
     "activation": "partition, version",
 }
