@@ -49,7 +49,7 @@ _json = msgspec.json.Encoder().encode
 # Absolute values: the state is known here.
 UPSERT = """
 INSERT INTO account (member_id, partition, posted, earned_net, seq, said, activity, reached, ladder, next_expiry)
-SELECT member_id, partition, posted, posted, said, said, activity, reached, CAST(ladder AS jsonb), next_expiry
+SELECT member_id, partition, posted, posted, said, said, activity, reached, CAST(ladder AS json), next_expiry
 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[], $8::timestamptz[])
   AS n(member_id, partition, posted, said, activity, reached, ladder, next_expiry)
 ON CONFLICT (member_id) DO UPDATE SET posted = excluded.posted, earned_net = excluded.earned_net, seq = excluded.seq,

@@ -77,9 +77,10 @@ async def points(
     batch: int = 1_000,
     records: int | None = None,
     prove: bool = True,
+    in_use: bool = False,
 ) -> Run:
     """points-svc over the whole log, or over at least so many records of it; then its books."""
-    database, before = await stage.fresh(template), await stage.ends("points")
+    database, before = await (stage.in_use if in_use else stage.fresh)(template), await stage.ends("points")
     for beside in ("tiers", "campaigns"):  # what other runs have said there is not about these books
         await stage.begin_at(database, "points-svc", await stage.ends(beside))
     run = await _run(

@@ -83,7 +83,7 @@ class Rounds:
 
     async def _grown(self, grown: str, log: Log, name: str) -> Run:
         """The whole proof once; it reads everything there is. What is new is checked after every run."""
-        return await ours.points(self.stage, grown, log, prove=not self.runs.get(name))
+        return await ours.points(self.stage, grown, log, in_use=True, prove=not self.runs.get(name))
 
     async def _outside(self, module: str, template: str, count: int, stream: list[Message] | None) -> Run:
         """floor or naive, as a process of its own that prints its figures; then the same check of the same books."""

@@ -57,9 +57,9 @@ UPDATE account a SET
   said_at = n.said_at, referral = n.referral, referral_due = n.referral_due
 FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) AS n(
   member_id uuid, posted bigint, held bigint, debt bigint, earned_net bigint, seq bigint, said bigint, activity bigint,
-  standing bigint, award bigint, tier text, ordinal bigint, ahead jsonb, reached timestamptz, began_after timestamptz,
-  active boolean, frozen boolean, ladder jsonb, pending jsonb, next_expiry timestamptz, lives_until timestamptz,
-  said_at timestamptz, referral jsonb, referral_due timestamptz)
+  standing bigint, award bigint, tier text, ordinal bigint, ahead json, reached timestamptz, began_after timestamptz,
+  active boolean, frozen boolean, ladder json, pending json, next_expiry timestamptz, lives_until timestamptz,
+  said_at timestamptz, referral json, referral_due timestamptz)
 WHERE a.member_id = n.member_id
 """)
 

@@ -124,7 +124,7 @@ BREAKERS = {
     "ladder": """
       SELECT member_id FROM (
         SELECT member_id, CAST(key AS timestamptz) AS expires_at, CAST(value AS bigint) AS points
-        FROM account, jsonb_each_text(ladder)) a
+        FROM account, json_each_text(ladder)) a
       FULL JOIN (SELECT member_id, expires_at, sum(remaining) AS points FROM lot WHERE remaining > 0
                  GROUP BY member_id, expires_at) l USING (member_id, expires_at)
       WHERE a.points IS DISTINCT FROM l.points""",

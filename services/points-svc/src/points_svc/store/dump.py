@@ -4,6 +4,7 @@ did and not which rounds are remembered, nor who has been reminded yet."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import text
@@ -38,6 +39,7 @@ TABLES = {
 NOT_COMPARED = {
     "adjustment": {"number"}
 }  # the database's own counter: a transaction that is done again leaves a gap in it
+AS_WRITTEN = {"account": {"ahead", "ladder", "pending", "referral"}}  # JSON in the order in which it came about
 STATEMENTS = {name: text(f"SELECT * FROM {name} ORDER BY {order}") for name, order in TABLES.items()}
 
 
@@ -45,8 +47,16 @@ async def canonical_dump(tx: Transaction) -> dict[str, list[dict[str, Any]]]:
     """Every table that the stream decides, row by row; values as text, so that two dumps can be compared and read."""
     return {
         name: [
-            {column: str(value) for column, value in row._mapping.items() if column not in NOT_COMPARED.get(name, ())}
+            {
+                column: _in_order(value) if column in AS_WRITTEN.get(name, ()) else str(value)
+                for column, value in row._mapping.items()
+                if column not in NOT_COMPARED.get(name, ())
+            }
             for row in await tx.run(statement)
         ]
         for name, statement in STATEMENTS.items()
     }
+
+
+def _in_order(value: Any) -> str:
+    return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
