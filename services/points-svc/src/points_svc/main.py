@@ -17,6 +17,7 @@ from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
+from laurel_kit.resaying import Page, SayPage, for_a_moment, to_the_end
 from laurel_kit.service import Service, run
 from laurel_kit.telemetry import KitMetrics
 from points_svc import jobs
@@ -74,15 +75,18 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
     ]
 
 
+def saying_again(database: Database, shelf: Shelf, only: UUID | None) -> SayPage:
+    """Says one page again, in a transaction of its own."""
+
+    async def say_page(after: UUID | None) -> Page:
+        return await database.in_transaction(lambda tx: say_again(after, only, PointsStore(tx, shelf)))
+
+    return say_page
+
+
 async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> int:
     """Say everything again, page by page; how much it was."""
-    total, after = 0, None
-    while True:
-        async with database.transaction() as tx:
-            said, after = await say_again(after, only, PointsStore(tx, shelf))
-        total += said
-        if after is None:
-            return total
+    return await to_the_end(saying_again(database, shelf, only))
 
 
 async def count_unfinished(database: Database) -> Mapping[str, int]:
@@ -122,8 +126,8 @@ def build(env: Mapping[str, str]) -> Service:
     async def change(work: Callable[[PointsStore], Awaitable[int]]) -> int:
         return await database.in_transaction(lambda tx: work(open_store(tx)))
 
-    async def resay(member_id: UUID | None) -> int:
-        return await say_all_again(database, shelf, member_id)
+    async def resay(member_id: UUID | None, after: UUID | None) -> Page:
+        return await for_a_moment(saying_again(database, shelf, member_id), after)
 
     kafka = Kafka(settings.kit.kafka_bootstrap, client_id=NAME, session_seconds=settings.kit.kafka_session_seconds)
     reader = Reader(
