@@ -11,11 +11,13 @@ from points_svc.domain import replay
 from points_svc.store import PointsStore
 
 MEMBERS_PER_TRANSACTION = 100
+# Of members with long ledgers fewer: whoever wants something of one of them waits until all of the page has been read and said.
+ENTRIES_PER_TRANSACTION = 2_000
 
 
 async def say_again(after: UUID | None, only: UUID | None, store: PointsStore) -> Page:
-    """One page of members, or one member. Behind the last of all members comes what concerns nobody."""
-    accounts = await store.lock_page(after, only, MEMBERS_PER_TRANSACTION)
+    """One page of members, or one member. Behind the last of all members, on a page of its own, comes what concerns nobody."""
+    accounts = await store.lock_page(after, only, MEMBERS_PER_TRANSACTION, ENTRIES_PER_TRANSACTION)
     books = await store.read_books(accounts)
     messages = []
     for account in accounts:
@@ -26,8 +28,7 @@ async def say_again(after: UUID | None, only: UUID | None, store: PointsStore) -
             events.handed_over(account.member_id, lots, one, store.partition_of(one.receiver_id)) for one in under_way
         ]
     messages += [events.expiring(one) for account in accounts for one in books[account.member_id].reminders]
-    is_last = only is None and len(accounts) < MEMBERS_PER_TRANSACTION
-    if is_last:
+    if only is None and not accounts:
         messages += [events.programme_loaded(v.version, v.sha256, v.loaded_at) for v in await store.programmes()]
     store.say(messages)
-    return Page(len(messages), None if is_last or only is not None else accounts[-1].member_id)
+    return Page(len(messages), accounts[-1].member_id if accounts and only is None else None)

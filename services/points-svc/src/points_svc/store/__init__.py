@@ -144,12 +144,12 @@ class PointsStore(AdjustmentStore):
         """A record was set aside: its number counts as heard, so that the next one is fresh."""
         await accounts.skip(self.tx, topic, UUID(bytes=key), number)
 
-    async def lock_page(self, after: UUID | None, only: UUID | None, limit: int) -> list[Account]:
-        """The next accounts in ascending order, or one; locked."""
+    async def lock_page(self, after: UUID | None, only: UUID | None, limit: int, entries: int) -> list[Account]:
+        """The next accounts in ascending order, with about so many entries in all, or one; locked."""
         if only is not None:
             account = await self.lock_one(only)
             return [] if account is None else [account]
-        return await reports.lock_page(self.tx, after, limit)
+        return await reports.lock_page(self.tx, after, limit, entries)
 
     async def read_orders(self, wanted: OrderNames) -> None:
         """What refunds need: their orders with own lots and payments, and every lot that holds anything."""
