@@ -36,7 +36,7 @@ from points_svc.api.rewards import of_rewards
 from points_svc.api.spendings import of_spendings
 from points_svc.api.stored_value import of_stored_value
 from points_svc.api.transfers import of_transfers
-from points_svc.config import Settings
+from points_svc.config import POOL_SIZE, READING_SIZE, Settings
 from points_svc.consumer import LISTENS_TO
 from points_svc.handlers.prove_books import Walk, freeze_broken, prove_books
 from points_svc.handlers.say_again import say_again
@@ -98,7 +98,9 @@ async def count_unfinished(database: Database) -> Mapping[str, int]:
 def build(env: Mapping[str, str]) -> Service:
     """The service from its settings. Raises SettingsError."""
     settings = Settings.read(env)
-    database = Database(settings.kit.database_url, application_name=NAME)
+    database = Database(
+        settings.kit.database_url, application_name=NAME, pool_size=POOL_SIZE, reading_size=READING_SIZE
+    )
     kit_metrics = KitMetrics(NAME)
     metrics = PointsMetrics(kit_metrics.registry)
     clock = BusinessClock(settings.kit.clock_offset_seconds)
