@@ -24,6 +24,7 @@ from tests.fault.gathering import (
     BROKEN,
     FAILED,
     HELD,
+    ID_PROPERTY,
     SKIPPED,
     Ran,
     Report,
@@ -45,6 +46,9 @@ CHOSEN = {"fault": "fault and not full and not nightly", "nightly": "nightly", "
 PLACES = {"fault": "tests", "nightly": "tests", "ledger": "tests/fault/ledger"}
 FAULT_SECONDS_MAX = 1_200  # of `make fault` on 2 cores: what anybody may be asked to wait for before a commit
 WHY_CHARS_MAX = 160
+AT_ONCE = 2  # tests of `make fault` that run at the same time: one waits while the other works
+BESIDE = "tests.fault.beside"  # the plugin; by name, because pytest wants to be first to import xdist
+ALONE = "alone"  # the marker of those that measure a time
 
 
 class Watching:
@@ -60,6 +64,12 @@ class Watching:
             place = f"{item.path}::{item.nodeid.partition('::')[2]}"
             self.ran[item.nodeid] = Ran(item.nodeid, id_in(getattr(told, "__doc__", None)), place=place)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: Sequence[str]) -> None:
+        for name in ids:
+            file, _, test = name.partition("::")
+            self.ran.setdefault(name, Ran(name, place=f"{ROOT / file}::{test}"))
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.broken_files.append(report.nodeid)
@@ -67,6 +77,7 @@ class Watching:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         test = self.ran.setdefault(report.nodeid, Ran(report.nodeid))
         test.seconds += report.duration
+        test.test_id = str(dict(report.user_properties).get(ID_PROPERTY, test.test_id))
         if report.failed or (report.when == "call" and hasattr(report, "wasxfail")):
             test.ended = "failed"
             test.why = test.why or _first_line(report)
@@ -96,23 +107,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--ledger", action="store_true", help="the catalogue of the ledger (T-L) alone, at its full size"
     )
     parser.add_argument("--json", type=Path, default=None, help="where the report is written as JSON")
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=None,
+        help=f"tests at the same time, but for those that measure a time (default: {AT_ONCE} where all of the catalogue is run, else 1)",
+    )
     parser.add_argument("--seeds", type=Path, default=SEEDS, help="seeds that have failed once")
     chosen, more = parser.parse_known_args(arguments)
     run = "nightly" if chosen.nightly else "ledger" if chosen.ledger else "fault"
     log = _fresh_log(run)
     watching = Watching()
     began, clock = datetime.now(UTC), time.monotonic()
-    words = [
-        "-c",
-        str(ROOT / "pyproject.toml"),
-        "--rootdir",
-        str(ROOT),
-        "-v",
-        "-m",
-        CHOSEN[run],
-        *_with_a_place(more, run),
-    ]
-    pytest.main(words, plugins=[watching])
+    words = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-v"]
+    for some in _passes(CHOSEN[run], chosen.at_once or (AT_ONCE if run == "fault" and _is_whole(more, run) else 1)):
+        pytest.main([*words, *some, *_with_a_place(more, run)], plugins=[watching])
     report = Report(run, began.isoformat(timespec="seconds"), time.monotonic() - clock)
     report.rows = rows_of(watching.ran, read_log(log))
     report.rows += [Row("?", "it cannot be collected", "", FAILED, None, None, name) for name in watching.broken_files]
@@ -152,10 +161,26 @@ def _option(run: str) -> list[str]:
     return [] if run == "fault" else [f"--{run}"]
 
 
+def _passes(chosen: str, at_once: int) -> list[list[str]]:
+    """pytest's words for each pass: what may run beside something else, then what may not."""
+    if at_once == 1:
+        return [["-m", chosen]]
+    several = ["-n", str(at_once), "--dist", "loadscope", "-p", BESIDE]
+    return [["-m", f"({chosen}) and not {ALONE}", *several], ["-m", f"({chosen}) and {ALONE}"]]
+
+
+def _places(more: list[str]) -> list[str]:
+    """The arguments that name a place."""
+    return [word for word in more if not word.startswith("-") and (ROOT / word.partition("::")[0]).exists()]
+
+
+def _is_whole(more: list[str], run: str) -> bool:
+    return all(ROOT / place == ROOT / PLACES[run] for place in _places(more))
+
+
 def _with_a_place(more: list[str], run: str) -> list[str]:
     """The arguments, and all tests of the run where no place is named."""
-    named = any((ROOT / word.partition("::")[0]).exists() for word in more if not word.startswith("-"))
-    return more if named else [*more, str(ROOT / PLACES[run])]
+    return more if _places(more) else [*more, str(ROOT / PLACES[run])]
 
 
 def write(report: Report, path: Path) -> None:

@@ -15,6 +15,7 @@ HELD, BROKEN, FAILED, SKIPPED = "held", "broken", "failed", "skipped"
 BAD = frozenset({BROKEN, FAILED})
 CATALOGUE_ID = re.compile(r"T-([A-Z])0*(\d+)")
 NO_ID = "?"
+ID_PROPERTY = "catalogue id"  # a property of a test's report, by which its id crosses from one process to another
 
 
 @dataclass

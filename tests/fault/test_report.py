@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.fault.beside import LONGEST_FIRST, in_turn, scope_of
 from tests.fault.gathering import Report, read_log, rows_of
 from tests.fault.report import seed_of
 
@@ -82,6 +85,51 @@ def test_where_all_holds_the_exit_code_is_0_and_another_seed_may_be_given(tmp_pa
     assert ended.returncode == 0, ended.stdout
     assert report["green"]
     assert report["seeds"] == {"T-K06": [99]}
+
+
+@pytest.mark.long
+def test_two_at_once_tell_as_much_as_one_and_what_measures_a_time_runs_alone(tmp_path: Path) -> None:
+    """Broken by a test that only the process it ran in knows of, by a process that dies in silence, and by company for what measures."""
+    more = """
+import os
+
+DYING = pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="it takes its process with it")
+
+@DYING
+def test_dies():
+    \"\"\"T-K13: its process dies under it.\"\"\"
+    os._exit(3)
+
+@pytest.mark.alone
+def test_measures():
+    \"\"\"T-P07: nobody runs beside it.\"\"\"
+    beside = os.environ.get("PYTEST_XDIST_WORKER")
+    record("T-P07", f"beside: {beside}", "None", beside is None)
+    assert beside is None
+"""
+    ended, report = run(tmp_path, TOYS + BAD_TOYS + more, "--at-once", "2")
+    assert ended.returncode == 1, ended.stdout
+    found = [(row["test_id"], row["verdict"]) for row in report["rows"]]
+    assert found == [
+        ("T-H01", "held"), ("T-K05", "broken"), ("T-K06", "held"), ("T-K11", "failed"), ("T-K13", "failed"), ("T-K14", "broken"),
+        ("T-P02", "failed"), ("T-P04", "skipped"), ("T-P07", "held"),
+    ]  # fmt: skip
+
+
+def test_what_shares_a_stack_stays_together_and_the_longest_goes_first() -> None:
+    nodes = [
+        "tests/integration/kit/test_a.py::test_1",
+        "tests/fault/input/test_b.py::test_2",
+        "tests/fault/loop/test_c.py::test_3",
+        "tests/fault/input/test_d.py::test_4[tests/x::y]",
+        "tests/fault/test_kills.py::test_5",
+        "tests/integration/kit/test_a.py::test_6",
+    ]
+    assert [node[-1] if node[-1].isdigit() else node for node in in_turn(nodes)] == [
+        "2", "tests/fault/input/test_d.py::test_4[tests/x::y]", "3", "5", "1", "6",
+    ]  # fmt: skip
+    assert scope_of(nodes[1]) == scope_of(nodes[3]) == "tests/fault/input"
+    assert all((ROOT / scope).exists() for scope in LONGEST_FIRST)
 
 
 def test_nothing_chosen_and_what_cannot_be_collected_prove_nothing(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def hostile() -> dict[str, tuple[bytes, Any, set[int]]]:
     }
 
 
+@pytest.mark.alone
 def test_what_no_route_could_read_is_refused_at_once_and_costs_no_memory(shop: Shop) -> None:
     """T-H04: broken by a parser that recurses, inflates, guesses a charset, or keeps the last of two keys."""
     process = psutil.Process(shop.stack.pids()["member-svc"])

@@ -60,6 +60,7 @@ def p99_of_the_others(shop: Shop, word: str) -> float:
     return sorted(seconds)[int(OTHERS * 0.99) - 1]
 
 
+@pytest.mark.alone
 @pytest.mark.fault
 @pytest.mark.long
 def test_ten_thousand_idle_connections_and_slow_heads_and_half_bodies_hold_up_nobody(shop: Shop) -> None:

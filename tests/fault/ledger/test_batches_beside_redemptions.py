@@ -86,7 +86,7 @@ async def beside(books: Books, log: Path, seconds: float) -> None:
     is_held = p99 <= P99_MS_MAX and not broken and set(answers) == {201} and earned["events"] > 1_000 * seconds
     figure = (
         f"{len(took)} holds at {HOLDS_PER_SECOND}/s beside {earned['batches']} batches of 1000"
-        f" ({earned['events'] / seconds:,.0f} events/s):"
+        f" ({earned['events'] / seconds:,.0f} events/s, a batch {earned['median_ms']:.0f} ms, p99 {earned['p99_ms']:.0f} ms):"
         f" p50 {p50:.0f} ms, p99 {p99:.0f} ms, slowest {took[-1]:.0f} ms; other answers {answers.total() - answers[201]}"
     )
     record("T-L05", figure, f"000; p99 ≤ {P99_MS_MAX} ms (aim {P99_MS_AIM})", is_held, seed, time.monotonic() - began)

@@ -95,6 +95,7 @@ async def one_zombie(points: Points, sales: Sales, port: int, note: Path) -> tup
     return acquired, read(note)
 
 
+@pytest.mark.alone
 async def test_t_k08_a_stopped_owner_is_passed_within_six_seconds_and_its_commit_is_refused(
     points: Points, unused_tcp_port: int, tmp_path: Path
 ) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -68,7 +67,8 @@ def main() -> None:
     if timeout := os.environ.get(STATEMENT_TIMEOUT):
         postgres.SESSION_SETTINGS["statement_timeout"] = timeout
     if size := os.environ.get(POOL):
-        vars(points)["Database"] = partial(postgres.Database, pool_size=int(size))
+        sizes = {"pool_size": int(size), "reading_size": int(size)}
+        vars(points)["Database"] = lambda url, **options: postgres.Database(url, **(options | sizes))
     points.main()
 
 

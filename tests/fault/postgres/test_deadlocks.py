@@ -185,9 +185,9 @@ async def test_6_000_mixed_operations_meet_without_a_deadlock(empty_url: str) ->
 
 @pytest.mark.fault
 @pytest.mark.long
-async def test_60_000_mixed_operations_meet_without_a_deadlock(empty_url: str) -> None:
+async def test_40_000_mixed_operations_meet_without_a_deadlock(empty_url: str) -> None:
     """T-P05: what fits into about a minute."""
-    await mixed(empty_url, 60_000)
+    await mixed(empty_url, 40_000)
 
 
 @pytest.mark.nightly

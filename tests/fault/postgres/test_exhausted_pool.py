@@ -80,6 +80,7 @@ async def until_granted(port: int) -> float:
 
 @pytest.mark.fault
 @pytest.mark.long
+@pytest.mark.alone
 async def test_500_callers_of_5_connections_are_told_to_come_again(empty_url: str, tmp_path: Path) -> None:
     """T-P07: pool exhaustion; 503 with Retry-After within 300 ms, and well again within a second."""
     seed = seed_of("T-P07", SEED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 import httpx
@@ -34,7 +35,7 @@ def client_of(world: World) -> httpx.AsyncClient:
             campaigns.router(database, world.shelf),
             programmes.router(database, BusinessClock()),
         ],
-        resay=lambda member_id: resay(database, member_id),
+        resay=partial(resay, database),
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://campaign")
 
@@ -198,8 +199,8 @@ async def test_facts_are_said_again_under_the_same_ids_and_numbers(shop: Shop) -
     await world.forget_outbox()
     answer = await client.post("/v1/resay", json={})
     after = await world.said()
-    assert answer.json() == {"said": len(before)}
+    assert answer.json() == {"said": len(before), "next": None}
     assert {row.event_id: tuple(row) for row in before} == {row.event_id: tuple(row) for row in after}
     assert [row.number for row in after if row.key] == [1, 2, 3, 4]
     await world.forget_outbox()
-    assert (await client.post("/v1/resay", json={"member_id": str(ALICE)})).json() == {"said": 4}
+    assert (await client.post("/v1/resay", json={"member_id": str(ALICE)})).json() == {"said": 4, "next": None}

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from laurel_kit.http import Problem, create_app
 from laurel_kit.postgres import Database
+from laurel_kit.resaying import Page
 from laurel_kit.telemetry import KitMetrics
 
 from .toy import Toy, applier, record
@@ -46,8 +47,8 @@ def router(database: Database) -> APIRouter:
 
 @pytest.fixture
 async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
-    async def resay(member_id: UUID | None) -> int:
-        return 0 if member_id is None else 1
+    async def resay(member_id: UUID | None, after: UUID | None) -> Page:
+        return Page(2, UUID(int=7)) if member_id is None and after is None else Page(1)
 
     app = create_app(
         "toy-svc", database=database, routers=[router(database)], applier=applier(database, Toy()),
@@ -149,5 +150,8 @@ async def test_dead_letters_over_http(client: httpx.AsyncClient, database: Datab
 
 
 async def test_say_again_for_one_and_for_all(client: httpx.AsyncClient) -> None:
-    assert (await client.post("/v1/resay", json={})).json() == {"said": 0}
-    assert (await client.post("/v1/resay", json={"member_id": str(UUID(int=1))})).json() == {"said": 1}
+    first = await client.post("/v1/resay", json={})
+    assert (first.status_code, first.json()) == (202, {"said": 2, "next": str(UUID(int=7))})
+    assert (await client.post("/v1/resay", json={"after": first.json()["next"]})).json() == {"said": 1, "next": None}
+    assert (await client.post("/v1/resay", json={"member_id": str(UUID(int=1))})).json() == {"said": 1, "next": None}
+    problem(await client.post("/v1/resay", json={"after": "the beginning"}), 422, "invalid")

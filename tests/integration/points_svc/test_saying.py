@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from laurel_contracts.registry import decoder
-from points_svc.main import say_all_again
+from laurel_kit.resaying import for_a_moment
+from points_svc.handlers.say_again import ENTRIES_PER_TRANSACTION, MEMBERS_PER_TRANSACTION
+from points_svc.main import say_all_again, saying_again
+from tests.fault.ledger.laying import Laid, lay
+from tests.fault.ledger.test_overspending import url_of
 from tests.integration.points_svc.books import Books, activated, cuts
 from tests.integration.points_svc.histories import make
 from tests.unit.points_svc.script import Script, programme
@@ -40,6 +46,51 @@ async def test_everything_said_can_be_said_again_under_the_same_ids_and_numbers(
         await tx.run(CLEAR)
     await say_all_again(books.database, books.shelf, one)
     assert await outbox(books) == [row for row in again if row[1] == one.bytes]
+
+
+async def test_everybody_is_said_again_a_moment_at_a_time(books: Books) -> None:
+    """INVARIANT: no request does more than a page when its time is over, a page asks the database equally often however many members it
+    has, and pages leave nobody out. What would break it: all pages in one request, a statement per member, a cursor that skips."""
+    members = 2 * MEMBERS_PER_TRANSACTION + 20
+    later = datetime(2040, 1, 1, tzinfo=UTC)
+    await lay(url_of(books), [(UUID(int=n + 1), [Laid(1, 10, later), Laid(2, 5, later)]) for n in range(members)])
+    asked = 0
+
+    def count(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
+
+    event.listen(books.database.engine.sync_engine, "before_cursor_execute", count)
+    pages: list[int] = []
+    statements: set[int] = set()
+    after = None
+    while not pages or after is not None:
+        asked = 0
+        page = await for_a_moment(saying_again(books.database, books.shelf, None), after, seconds=0)
+        pages.append(page.said)
+        statements.add(asked)
+        after = page.next
+    assert pages == [2 * MEMBERS_PER_TRANSACTION, 2 * MEMBERS_PER_TRANSACTION, 40, 0]
+    assert max(statements) <= 8
+    rows = await outbox(books)
+    assert [(row[1], row[2]) for row in rows] == [(UUID(int=n + 1).bytes, k) for n in range(members) for k in (1, 2)]
+    at_once = await for_a_moment(saying_again(books.database, books.shelf, None), None, seconds=60)
+    assert (at_once.said, at_once.next) == (2 * members, None)
+
+
+async def test_a_page_ends_with_the_member_with_whom_it_has_entries_enough(books: Books) -> None:
+    """INVARIANT: accounts are locked for as long as a bounded number of entries takes. What would break it: pages of so many members,
+    whatever the length of their ledgers (a hold waited for more than 3 s behind one, T-P05)."""
+    later = datetime(2040, 1, 1, tzinfo=UTC)
+    lots = [ENTRIES_PER_TRANSACTION // 2, ENTRIES_PER_TRANSACTION // 2, 3, ENTRIES_PER_TRANSACTION + 1, 2]
+    await lay(url_of(books), [(UUID(int=n + 1), [Laid(k + 1, 10, later) for k in range(lots[n])]) for n in range(5)])
+    pages: list[tuple[int, int | None]] = []
+    after = None
+    while not pages or after is not None:
+        page = await for_a_moment(saying_again(books.database, books.shelf, None), after, seconds=0)
+        pages.append((page.said, page.next and page.next.int))
+        after = page.next
+    assert pages == [(lots[0] + lots[1], 2), (lots[2] + lots[3], 4), (lots[4], 5), (0, None)]
 
 
 async def test_numbers_run_without_a_gap_and_balances_follow_each_other(books: Books) -> None:

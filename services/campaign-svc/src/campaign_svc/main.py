@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
+from laurel_kit.resaying import Page, for_a_moment
 from laurel_kit.service import Service
 from laurel_kit.telemetry import KitMetrics
 
@@ -74,7 +76,7 @@ def build(env: Mapping[str, str]) -> Service:
         relay=Relay(database, kafka, metrics=kit_metrics),
         migrations=migrations(),
         metrics=kit_metrics,
-        resay=lambda member_id: resay(database, member_id),
+        resay=partial(resay, database),
     )
 
 
@@ -83,21 +85,20 @@ async def skip_number(store: CampaignStore, topic: str, key: bytes, number: int)
     await store.skip_number(topic, UUID(bytes=key), number)
 
 
-async def resay(database: Database, member_id: UUID | None) -> int:
-    """Say again about one member, or about all and everything; a transaction per page, so that the outbox drains meanwhile."""
-    if member_id is not None:
+async def resay(database: Database, member_id: UUID | None, after: UUID | None) -> Page:
+    """Say again about one member, or a moment's worth about all and everything; a transaction per page, so that the outbox drains
+    meanwhile."""
+
+    async def say_page(after: UUID | None) -> Page:
         async with database.transaction() as tx:
-            return await say_members_again([member_id], Resaying(tx))
-    async with database.transaction() as tx:
-        said = await say_common_again(Resaying(tx))
-    after = UUID(int=0)
-    while True:
-        async with database.transaction() as tx:
-            page = await Resaying(tx).members_after(after)
-            if not page:
-                return said
-            said += await say_members_again(page, Resaying(tx))
-            after = page[-1]
+            store = Resaying(tx)
+            if member_id is not None:
+                return Page(await say_members_again([member_id], store))
+            said = await say_common_again(store) if after is None else 0
+            page = await store.members_after(after or UUID(int=0))
+            return Page(said + await say_members_again(page, store), page[-1] if page else None)
+
+    return await for_a_moment(say_page, after)
 
 
 def count(metrics: CampaignMetrics, settled: Settled) -> None:

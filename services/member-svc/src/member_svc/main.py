@@ -4,6 +4,7 @@ what our own topic knows is adopted before anything of this process runs."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
 from laurel_kit.replay import read_topic
+from laurel_kit.resaying import Page
 from laurel_kit.service import Service
 from laurel_kit.telemetry import KitMetrics
 from member_svc import config, jobs
@@ -99,7 +101,7 @@ def build(env: Mapping[str, str]) -> Service:
         on_start=[lambda: adopt(kafka, settings.partitions, database, open_store, metrics)],
         migrations=migrations(),
         metrics=kit_metrics,
-        resay=lambda member_id: resay(access, member_id),
+        resay=partial(resay, access),
         count_waiting=count_waiting,
         body_bytes_max=ACTIVITIES_BODY_BYTES_MAX,
         short_way=status_route.short_way,
@@ -134,8 +136,8 @@ async def _adopt(batch: list[Heard], database: Database, open_store: OpenStore) 
     return await database.in_transaction(lambda tx: adopt_log(batch, open_store(tx)))
 
 
-async def resay(access: Access, member_id: UUID | None) -> int:
-    """Say one member's stream again, or the whole log."""
+async def resay(access: Access, member_id: UUID | None, _after: UUID | None) -> Page:
+    """Say one member's stream again, or the whole log: in one go, for the door is shut meanwhile."""
     said = await access.change(say_all_again if member_id is None else lambda store: say_member_again(member_id, store))
     access.database.woken.set()
-    return said
+    return Page(said)

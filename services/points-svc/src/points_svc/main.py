@@ -17,6 +17,7 @@ from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
+from laurel_kit.resaying import Page, SayPage, for_a_moment, to_the_end
 from laurel_kit.service import Service, run
 from laurel_kit.telemetry import KitMetrics
 from points_svc import jobs
@@ -35,7 +36,7 @@ from points_svc.api.rewards import of_rewards
 from points_svc.api.spendings import of_spendings
 from points_svc.api.stored_value import of_stored_value
 from points_svc.api.transfers import of_transfers
-from points_svc.config import Settings
+from points_svc.config import POOL_SIZE, READING_SIZE, Settings
 from points_svc.consumer import LISTENS_TO
 from points_svc.handlers.prove_books import Walk, freeze_broken, prove_books
 from points_svc.handlers.say_again import say_again
@@ -74,15 +75,18 @@ def routers(database: Database, shelf: Shelf, clock: BusinessClock, metrics: Poi
     ]
 
 
+def saying_again(database: Database, shelf: Shelf, only: UUID | None) -> SayPage:
+    """Says one page again, in a transaction of its own."""
+
+    async def say_page(after: UUID | None) -> Page:
+        return await database.in_transaction(lambda tx: say_again(after, only, PointsStore(tx, shelf)))
+
+    return say_page
+
+
 async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> int:
     """Say everything again, page by page; how much it was."""
-    total, after = 0, None
-    while True:
-        async with database.transaction() as tx:
-            said, after = await say_again(after, only, PointsStore(tx, shelf))
-        total += said
-        if after is None:
-            return total
+    return await to_the_end(saying_again(database, shelf, only))
 
 
 async def count_unfinished(database: Database) -> Mapping[str, int]:
@@ -94,7 +98,9 @@ async def count_unfinished(database: Database) -> Mapping[str, int]:
 def build(env: Mapping[str, str]) -> Service:
     """The service from its settings. Raises SettingsError."""
     settings = Settings.read(env)
-    database = Database(settings.kit.database_url, application_name=NAME)
+    database = Database(
+        settings.kit.database_url, application_name=NAME, pool_size=POOL_SIZE, reading_size=READING_SIZE
+    )
     kit_metrics = KitMetrics(NAME)
     metrics = PointsMetrics(kit_metrics.registry)
     clock = BusinessClock(settings.kit.clock_offset_seconds)
@@ -122,8 +128,8 @@ def build(env: Mapping[str, str]) -> Service:
     async def change(work: Callable[[PointsStore], Awaitable[int]]) -> int:
         return await database.in_transaction(lambda tx: work(open_store(tx)))
 
-    async def resay(member_id: UUID | None) -> int:
-        return await say_all_again(database, shelf, member_id)
+    async def resay(member_id: UUID | None, after: UUID | None) -> Page:
+        return await for_a_moment(saying_again(database, shelf, member_id), after)
 
     kafka = Kafka(settings.kit.kafka_bootstrap, client_id=NAME, session_seconds=settings.kit.kafka_session_seconds)
     reader = Reader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
 from laurel_kit.reading import Reader
+from laurel_kit.resaying import Page, for_a_moment
 from laurel_kit.service import Service
 from laurel_kit.telemetry import KitMetrics
 from tier_svc.api import benefits, members, programmes, standings, tasks
@@ -75,7 +77,7 @@ def build(env: Mapping[str, str]) -> Service:
         jobs=runs(database, open_store, clock),
         migrations=migrations(),
         metrics=kit_metrics,
-        resay=lambda member_id: resay(database, open_store, member_id),
+        resay=partial(resay, database, open_store),
     )
 
 
@@ -84,18 +86,15 @@ async def skip_number(store: TierStore, _topic: str, key: bytes, number: int) ->
     await store.streams.skip_number(UUID(bytes=key), number)
 
 
-async def resay(database: Database, open_store: OpenStore, member_id: UUID | None) -> int:
-    """Say again about one member, or about all; a transaction per page, so that the outbox drains meanwhile. Marks come last."""
-    if member_id is not None:
+async def resay(database: Database, open_store: OpenStore, member_id: UUID | None, after: UUID | None) -> Page:
+    """Say again about one member, or a moment's worth about all; a transaction per page, so that the outbox drains meanwhile. Marks come
+    last."""
+
+    async def say_page(after: UUID | None) -> Page:
         async with database.transaction() as tx:
-            return await say_member_again(member_id, open_store(tx))
-    said, after = 0, NOBODY
-    while True:
-        async with database.transaction() as tx:
-            last, facts = await say_members_again(after, open_store(tx))
-        said += facts
-        if last is None:
-            break
-        after = last
-    async with database.transaction() as tx:
-        return said + await say_common_again(open_store(tx))
+            if member_id is not None:
+                return Page(await say_member_again(member_id, open_store(tx)))
+            last, said = await say_members_again(after or NOBODY, open_store(tx))
+            return Page(said, last) if last is not None else Page(await say_common_again(open_store(tx)))
+
+    return await for_a_moment(say_page, after)

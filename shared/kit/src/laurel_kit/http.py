@@ -15,7 +15,8 @@ from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
 from laurel_kit.problems import PROBLEM_RESPONSES, Problem, handle_errors, problem_response
 from laurel_kit.reading import Reader
-from laurel_kit.routes import CountUnfinished, CountWaiting, Resay
+from laurel_kit.resaying import Resay
+from laurel_kit.routes import CountUnfinished, CountWaiting
 from laurel_kit.telemetry import KitMetrics
 from laurel_kit.web_frame import BodyKind, BodyLimit, RequestIds
 

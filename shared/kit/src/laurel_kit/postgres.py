@@ -214,20 +214,24 @@ class Transaction:
 
 
 class Database:
-    """The service's database: `pool_size` connections for transactions, and as many, read-only, for reading. `woken` is set whenever a
-    commit has put something into the outbox."""
+    """The service's database: `pool_size` connections for transactions, and `reading_size` (None: as many) read-only ones. `woken` is set
+    whenever a commit has put something into the outbox."""
 
-    def __init__(self, url: str, *, application_name: str, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, application_name: str, pool_size: int = 8, reading_size: int | None = None) -> None:
+        reading_size = reading_size or pool_size
         self.url = make_url(url)
         self.application_name = application_name
         self.woken = asyncio.Event()
         self.on_marks: list[Callable[[Iterable[tuple[str, int, int]]], None]] = []
         self._free = Places(pool_size)
-        self._free_reading = Places(pool_size)
+        self._free_reading = Places(reading_size)
         self.engine: AsyncEngine = self._engine(pool_size, {})
         # Every statement for itself: one round trip instead of three. Nothing is open when a connection comes back to the pool.
         self._reading_engine: AsyncEngine = self._engine(
-            pool_size, {"default_transaction_read_only": "on"}, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+            reading_size,
+            {"default_transaction_read_only": "on"},
+            isolation_level="AUTOCOMMIT",
+            pool_reset_on_return=None,
         )
 
         self._free_audit = Places(AUDITS_AT_ONCE)

@@ -26,10 +26,10 @@ from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database
 from laurel_kit.problems import Problem
 from laurel_kit.reading import Reader
+from laurel_kit.resaying import Resay
 from laurel_kit.telemetry import KitMetrics
 
 T = TypeVar("T")
-Resay = Callable[[UUID | None], Awaitable[int]]
 CountWaiting = Callable[[], Awaitable[int]]
 CountUnfinished = Callable[[], Awaitable[Mapping[str, int]]]  # what was begun and has not come to its end, by kind
 BIGINT_MAX = 2**63 - 1
@@ -211,9 +211,17 @@ async def _or_problem(work: Awaitable[T]) -> T:
 
 
 class ResayRequest(BaseModel):
-    """Whom to speak of again; nobody given: all."""
+    """Whom to speak of again; nobody given: all, a page at a time, each request after the `next` of the answer before."""
 
     member_id: UUID | None = None
+    after: UUID | None = None
+
+
+class ResayAnswer(BaseModel):
+    """How many messages were said; and where there is more to say, after whom to go on."""
+
+    said: int
+    next: UUID | None
 
 
 def of_resay(resay: Resay) -> APIRouter:
@@ -221,7 +229,8 @@ def of_resay(resay: Resay) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["resay"])
 
     @router.post("/resay", status_code=202)
-    async def say_again(request: ResayRequest) -> dict[str, int]:
-        return {"said": await resay(request.member_id)}
+    async def say_again(request: ResayRequest) -> ResayAnswer:
+        page = await resay(request.member_id, request.after)
+        return ResayAnswer(said=page.said, next=page.next)
 
     return router

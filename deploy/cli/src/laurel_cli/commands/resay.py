@@ -33,7 +33,7 @@ def resay(
                 f"there is no service {error}; there are {', '.join(each.name for each in services.all)}"
             ) from error
         for speaker in speakers:
-            said[speaker.name] = int(speaker.resay(member_id)["said"])
+            said[speaker.name] = speaker.resay(member_id)
     if as_json:
         print_json(said)
     else:

@@ -39,8 +39,15 @@ class Speaking:
 
     # Said again, and dead letters
 
-    def resay(self, member_id: UUID | None) -> Any:
-        return self._at.post("/v1/resay", {"member_id": str(member_id)} if member_id else {})
+    def resay(self, member_id: UUID | None) -> int:
+        """How much was said. About everybody the service says a moment's worth per request, and where to go on."""
+        body = {"member_id": str(member_id)} if member_id else {}
+        answer = self._at.post("/v1/resay", body)
+        said = int(answer["said"])
+        while answer.get("next"):
+            answer = self._at.post("/v1/resay", {"after": answer["next"]})
+            said += int(answer["said"])
+        return said
 
     def dead_letters(self, state: str | None, limit: int) -> list[dict[str, Any]]:
         found = self._at.get("/v1/dead-letters", state=state, limit=limit)

@@ -5,31 +5,30 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from laurel_kit.resaying import Page
 from points_svc import events
 from points_svc.domain import replay
 from points_svc.store import PointsStore
 
 MEMBERS_PER_TRANSACTION = 100
+# Of members with long ledgers fewer: whoever wants something of one of them waits until all of the page has been read and said.
+ENTRIES_PER_TRANSACTION = 2_000
 
 
-async def say_again(after: UUID | None, only: UUID | None, store: PointsStore) -> tuple[int, UUID | None]:
-    """One page of members, or one member. Returns how much was said, and after whom to go on; None: that was all."""
-    accounts = await store.lock_page(after, only, MEMBERS_PER_TRANSACTION)
-    said = 0
+async def say_again(after: UUID | None, only: UUID | None, store: PointsStore) -> Page:
+    """One page of members, or one member. Behind the last of all members, on a page of its own, comes what concerns nobody."""
+    accounts = await store.lock_page(after, only, MEMBERS_PER_TRANSACTION, ENTRIES_PER_TRANSACTION)
+    books = await store.read_books(accounts)
+    messages = []
     for account in accounts:
-        entries, lots = await store.read_books(account.member_id)
+        entries, lots, under_way, _ = books[account.member_id]
         statements, _ = replay.statements(entries, lots)
-        store.say(events.posted(account.member_id, account.day.partition, statement) for statement in statements)
-        sent = await store.between.open_of(account.member_id)
-        store.say(events.handed_over(account.member_id, lots, one, store.partition_of(one.receiver_id)) for one in sent)
-        said += len(statements) + len(sent)
-    reminders = await store.reminders_of(accounts)
-    store.say(events.expiring(reminder) for reminder in reminders)
-    said += len(reminders)
-    if only is None and len(accounts) == MEMBERS_PER_TRANSACTION:
-        return said, accounts[-1].member_id
-    if only is None:
-        versions = await store.programmes()
-        store.say(events.programme_loaded(v.version, v.sha256, v.loaded_at) for v in versions)
-        said += len(versions)
-    return said, None
+        messages += [events.posted(account.member_id, account.day.partition, one) for one in statements]
+        messages += [
+            events.handed_over(account.member_id, lots, one, store.partition_of(one.receiver_id)) for one in under_way
+        ]
+    messages += [events.expiring(one) for account in accounts for one in books[account.member_id].reminders]
+    if only is None and not accounts:
+        messages += [events.programme_loaded(v.version, v.sha256, v.loaded_at) for v in await store.programmes()]
+    store.say(messages)
+    return Page(len(messages), accounts[-1].member_id if accounts and only is None else None)

@@ -14,7 +14,7 @@ from laurel_contracts.programme import Programme
 from laurel_kit import negative_control
 from laurel_kit.partitions import partition_of
 from laurel_kit.postgres import Transaction
-from points_svc.domain.account import Account, Day, Entry, Hold, Lot, Order
+from points_svc.domain.account import Account, Day, Entry, Hold, Order
 from points_svc.domain.caps import Period
 from points_svc.domain.reminders import Reminder
 from points_svc.domain.rules import Activation, Rules, in_force
@@ -30,6 +30,7 @@ from points_svc.store import (
     proof,
     reminders,
     reports,
+    resaying,
     sweeping,
 )
 from points_svc.store.adjustments import AdjustmentStore
@@ -37,6 +38,7 @@ from points_svc.store.answers import Answered
 from points_svc.store.handovers import Between
 from points_svc.store.programmes import Loaded, Shelf
 from points_svc.store.reminders import Pass
+from points_svc.store.resaying import Books
 from points_svc.store.rewards import Rewards
 from points_svc.store.shares import Shares
 from points_svc.store.wallets import Wallets
@@ -142,12 +144,12 @@ class PointsStore(AdjustmentStore):
         """A record was set aside: its number counts as heard, so that the next one is fresh."""
         await accounts.skip(self.tx, topic, UUID(bytes=key), number)
 
-    async def lock_page(self, after: UUID | None, only: UUID | None, limit: int) -> list[Account]:
-        """The next accounts in ascending order, or one; locked."""
+    async def lock_page(self, after: UUID | None, only: UUID | None, limit: int, entries: int) -> list[Account]:
+        """The next accounts in ascending order, with about so many entries in all, or one; locked."""
         if only is not None:
             account = await self.lock_one(only)
             return [] if account is None else [account]
-        return await reports.lock_page(self.tx, after, limit)
+        return await reports.lock_page(self.tx, after, limit, entries)
 
     async def read_orders(self, wanted: OrderNames) -> None:
         """What refunds need: their orders with own lots and payments, and every lot that holds anything."""
@@ -272,10 +274,6 @@ class PointsStore(AdjustmentStore):
         """How far it has got; None: to the end."""
         await reminders.note_pass(self.tx, pass_, after)
 
-    async def reminders_of(self, concerned: Collection[Account]) -> list[Reminder]:
-        """All that these members have been reminded of."""
-        return await reminders.of_members(self.tx, concerned)
-
     # One key, one answer.
 
     async def claim_key(self, scope: str, key: str) -> bool:
@@ -323,9 +321,9 @@ class PointsStore(AdjustmentStore):
         """A page of holds, the latest first."""
         return await holds.page(self.tx, member_id, before, limit, only_open=only_open)
 
-    async def read_books(self, member_id: UUID) -> tuple[list[Entry], dict[int, Lot]]:
-        """A member's ledger from the first entry, and the lots it speaks of."""
-        return await ledger.read_all(self.tx, member_id)
+    async def read_books(self, concerned: Collection[Account]) -> dict[UUID, Books]:
+        """The whole books of these members, from the first entry."""
+        return await resaying.read_books(self.tx, concerned)
 
     async def entries_before(self, member_id: UUID, before: int, limit: int) -> list[Entry]:
         """A page of entries, newest first."""

@@ -23,11 +23,6 @@ FROM = "FROM handover h JOIN consumption c ON c.member_id = h.member_id AND c.se
 # Handovers by name.
 NAMED = text(f"SELECT {COLUMNS} {FROM} WHERE h.handover_id = ANY(CAST(:ids AS uuid[])) GROUP BY h.handover_id")
 
-# A member's handovers that nobody has handed back.
-OPEN_OF = text(f"""
-SELECT {COLUMNS} {FROM} WHERE h.member_id = :member_id AND h.state = 'under_way' GROUP BY h.handover_id ORDER BY h.seq
-""")
-
 ARRIVED = text("""
 SELECT handover_id, points, at, because FROM arrival WHERE handover_id = ANY(CAST(:ids AS uuid[]))
 """)
@@ -89,11 +84,7 @@ class Between:
         row = (await self._tx.run(NAMED, ids=[handover_id])).one_or_none()
         if row is None:
             return None
-        return row.member_id, _handover(row), (await self.arrived([handover_id])).get(handover_id)
-
-    async def open_of(self, member_id: UUID) -> list[Handover]:
-        """What a member has under way, as his own books have it."""
-        return [_handover(row) for row in await self._tx.run(OPEN_OF, member_id=member_id)]
+        return row.member_id, read_one(row), (await self.arrived([handover_id])).get(handover_id)
 
     async def arrived(self, ids: Collection[UUID]) -> dict[UUID, Arrival]:
         """Those of these handovers that have been taken or refused."""
@@ -109,7 +100,7 @@ class Between:
         for row in await self._tx.run(NAMED, ids=list(ids)):
             account = accounts.get(row.member_id)
             if account is not None:
-                handover = account.handovers.setdefault(row.handover_id, _handover(row))
+                handover = account.handovers.setdefault(row.handover_id, read_one(row))
                 lots += [(account, lot) for lot, _ in handover.parts]
         await ledger.read_lots(self._tx, lots)
 
@@ -179,7 +170,7 @@ async def write(tx: Transaction, concerned: Iterable[Account]) -> None:
         )
 
 
-def _handover(row: Any) -> Handover:
+def read_one(row: Any) -> Handover:
     return Handover(
         row.handover_id, row.receiver_id, row.seq, row.points, row.reason, row.made_at,
         tuple(zip(row.lots, row.amounts, strict=True)), row.state, row.ended_at,

@@ -71,9 +71,6 @@ ORDER BY t.member_id, c.seq DESC, c.place DESC
 
 ENTRY_COLUMNS = "seq, cause, leg, at, kind, debit, credit, amount, order_id, lot, CAST(why AS text) AS why"
 
-# A member's whole ledger, from the first entry.
-ALL_ENTRIES = text(f"SELECT {ENTRY_COLUMNS} FROM transfer WHERE member_id = :member_id ORDER BY seq")
-
 # A page of the ledger, newest first.
 ENTRIES_BEFORE = text(f"""
 SELECT {ENTRY_COLUMNS} FROM transfer WHERE member_id = :member_id AND seq < :before ORDER BY seq DESC LIMIT :limit
@@ -87,8 +84,6 @@ SELECT {ENTRY_COLUMNS} FROM transfer WHERE member_id = :member_id AND order_id =
 CONSUMED_BY = text("""
 SELECT seq, lot, amount FROM consumption WHERE member_id = :member_id AND seq = ANY(CAST(:seq AS bigint[])) ORDER BY seq, place
 """)
-
-ALL_LOTS = text(f"SELECT {LOT_COLUMNS} FROM lot WHERE member_id = :member_id")
 
 
 async def read_live_lots(tx: Transaction, accounts: Iterable[Account]) -> None:
@@ -214,10 +209,3 @@ async def read_entries(tx: Transaction, member_id: UUID, rows: Iterable[Any]) ->
     for seq, lot, amount in await tx.run(CONSUMED_BY, member_id=member_id, seq=list(by_seq)):
         by_seq[seq].consumed += ((lot, amount),)
     return entries
-
-
-async def read_all(tx: Transaction, member_id: UUID) -> tuple[list[Entry], dict[int, Lot]]:
-    """A member's ledger from the first entry, and all lots it speaks of."""
-    entries = await read_entries(tx, member_id, (await tx.run(ALL_ENTRIES, member_id=member_id)).all())
-    lots = {lot.lot: lot for lot in (Lot(*columns) for _, *columns in await tx.run(ALL_LOTS, member_id=member_id))}
-    return entries, lots

@@ -3,7 +3,7 @@ instant and its distance; a second one is not written and so not said."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -56,9 +56,6 @@ ON CONFLICT (partition) DO UPDATE SET as_of = excluded.as_of, after = excluded.a
 """)
 
 # What a member has been reminded of, in the order in which it was said.
-OF_MEMBER = text("""
-SELECT expires_at, days_ahead, points, as_of FROM reminder WHERE member_id = :member_id ORDER BY as_of, expires_at
-""")
 
 
 async def next_pass(tx: Transaction) -> Pass | None:
@@ -92,12 +89,3 @@ async def add(tx: Transaction, found: Sequence[Reminder]) -> list[Reminder]:
 async def note_pass(tx: Transaction, pass_: Pass, after: UUID | None) -> None:
     """A pass has got so far; None: to the end."""
     await tx.run(NOTE, partition=pass_.partition, as_of=pass_.as_of, after=after, is_done=after is None)
-
-
-async def of_members(tx: Transaction, concerned: Collection[Account]) -> list[Reminder]:
-    """All that these members have been reminded of."""
-    return [
-        Reminder(account.member_id, account.day.partition, *row)
-        for account in concerned
-        for row in await tx.run(OF_MEMBER, member_id=account.member_id)
-    ]

@@ -54,7 +54,12 @@ FROM account WHERE partition >= 0
 
 LOCK_PAGE = text(f"""
 {accounts.LOCK.text.split("WHERE")[0]}
-WHERE member_id > :after AND partition >= 0 ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
+WHERE member_id IN (
+  SELECT member_id FROM (
+    SELECT member_id, sum(seq) OVER (ORDER BY member_id) - seq AS before
+    FROM account WHERE member_id > :after AND partition >= 0 ORDER BY member_id LIMIT :limit) AS page
+  WHERE before < :entries)
+ORDER BY member_id FOR NO KEY UPDATE
 """)
 
 LOWEST_ID = UUID(int=0)
@@ -85,9 +90,9 @@ async def summary(tx: Transaction) -> dict[str, int]:
     return {name: int(value) for name, value in (dict(moved) | dict(stands)).items()}
 
 
-async def lock_page(tx: Transaction, after: UUID | None, limit: int) -> list[Account]:
-    """The next accounts in ascending order, locked."""
-    rows = (await tx.run(LOCK_PAGE, after=after or LOWEST_ID, limit=limit)).all()
+async def lock_page(tx: Transaction, after: UUID | None, limit: int, entries: int) -> list[Account]:
+    """The next accounts in ascending order, locked: at most so many, and none behind the one with whom so many entries are reached."""
+    rows = (await tx.run(LOCK_PAGE, after=after or LOWEST_ID, limit=limit, entries=entries)).all()
     return accounts.from_rows(rows, {row.partition: Day(row.partition) for row in rows})
 
 
