@@ -31,7 +31,7 @@ CURRENCY, ZONE = "USD", "America/New_York"
 FULL_HOUSEHOLDS = 340  # at least 20,000 baskets
 QUICK_HOUSEHOLDS = 24
 QUICK = Between(follows=0.006, gives=0.012, holds=0.02, brought=0.25)  # each rest takes more than a second
-FULL = Between(follows=0.01, gives=0.02, holds=0.02)
+FULL = Between(follows=0.002, gives=0.004, holds=0.01, brought=0.15)  # rests are what the size is bounded by
 
 
 def told(households: int, between: Between, *, close_every: int = 1, spend_every: int = 14) -> list[Report]:
