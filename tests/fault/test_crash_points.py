@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import pytest
@@ -26,10 +26,9 @@ from tests.support.model_world import World
 from tests.support.planned import Plan
 from tests.support.reports import refund_report
 from tests.support.shop import Deadline, Report, Shop, open_shop, reference
-from tests.support.topics import numbers_of
+from tests.support.topics import SAID, numbers_of
 
 SEED = seed_of("T-K06", 6)
-TOPICS = ("activities", "tiers", "campaigns", "points")
 MEMBERS = 6  # of each point; they are read one by one
 FACTS_PER_REQUEST = 6
 LOOK_SECONDS = 0.1  # between two requests
@@ -53,6 +52,12 @@ BEFORE_RECORDS = {"C7": 3, "C8": 3}
 def shop() -> Iterator[Shop]:
     with quick_sessions(), open_shop(reference(), partitions=4) as opened:
         yield opened
+
+
+class GoesOn(Protocol):
+    """Something that happens meanwhile, a piece at a time."""
+
+    def go_on(self) -> None: ...
 
 
 class Story:
@@ -94,7 +99,7 @@ class Story:
         found += self.plan.problems(self.told, counted)
         proof = self.shop.trial_balance()
         found += [f"{name} is broken {often} times" for name, often in proof["invariants"].items() if often]
-        for topic in TOPICS:
+        for topic in SAID:
             found += numbers_of(self.shop.stack.kafka_bootstrap, topic).broken
         found += [f"set aside: {letter}" for letter in self.shop.dead_letters() if letter["state"] == "open"]
         return found
@@ -121,7 +126,7 @@ def die(shop: Shop, point: str, service: str, passes: int) -> None:
     assert problems[:5] == []
 
 
-async def come_and_go(shop: Shop, lives: Lives, story: Story) -> None:
+async def come_and_go(shop: Shop, lives: Lives, story: GoesOn) -> None:
     """A stranger joins the group and leaves it, so that partitions are taken away and given back, until it has died of that."""
     kafka = Kafka(shop.stack.kafka_bootstrap, client_id="stranger", session_seconds=2.0)
     until = Deadline(60.0)

@@ -26,7 +26,7 @@ from tests.support.lives import quick_sessions
 from tests.support.model_programme import reference_programme, with_campaigns
 from tests.support.model_world import World
 from tests.support.shop import Deadline, Report, Shop, open_shop, reference
-from tests.support.topics import numbers_of
+from tests.support.topics import SAID, numbers_of
 
 SEED = seed_of("T-K05", 42)
 REPORTS_PER_REQUEST = 40
@@ -144,10 +144,7 @@ def under_fire(events: int, kills_each: int) -> None:
         tell_under_fire(shop, told, nemesis)
         problems = differences(world, shop, awards=True)
         proof = shop.trial_balance()
-        numbers = {
-            topic: numbers_of(shop.stack.kafka_bootstrap, topic)
-            for topic in ("activities", "tiers", "campaigns", "points")
-        }
+        numbers = {topic: numbers_of(shop.stack.kafka_bootstrap, topic) for topic in SAID}
         broken = {name: count for name, count in proof["invariants"].items() if count}
         gaps = [gap for n in numbers.values() for gap in n.broken]
         # What the story itself makes impossible is set aside at the door; no reader has set anything aside.

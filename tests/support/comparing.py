@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.model import Member
+from tests.support.model_till import AT_A_TILL
 from tests.support.model_world import World
 from tests.support.shop import Report, Shop
 
 
 def gathered(history: Iterable[Report], *, clock: str, every_closings: int) -> list[Report]:
-    """The same history with its spendings gathered behind every so many closed days, because each must find everything
+    """The same history with what is asked for at a till gathered behind every so many closed days, because it must find everything
     before it settled; all at the shop's own `clock`, and without what happens after that."""
     told: list[Report] = []
     spendings: list[Report] = []
@@ -22,7 +23,7 @@ def gathered(history: Iterable[Report], *, clock: str, every_closings: int) -> l
     for item in history:
         if "time" in item and datetime.fromisoformat(item["time"]) > last:
             continue  # the door would refuse it as not yet happened
-        if item.get("command") == "spend":
+        if item.get("command") in AT_A_TILL:
             spendings.append(item | {"at": clock})
             continue
         told.append(item)
@@ -91,8 +92,8 @@ def _of_member(member: Member, found: Found, name: str) -> Iterable[str]:
     )
     if lots != wanted_lots:
         yield f"lots {sorted((lots - wanted_lots).items(), key=str)}, the model says {sorted((wanted_lots - lots).items(), key=str)}"
-    if balance["posted"] != sum(lot.remaining for lot in member.lots):
-        yield f"posted {balance['posted']}, the model says {sum(lot.remaining for lot in member.lots)}"
+    if (balance["posted"], balance.get("held", 0)) != (member.ledger.posted, member.ledger.held):
+        yield f"{balance}, the model says posted {member.ledger.posted}, held {member.ledger.held}"
 
 
 def _awards(member: Member, found: Found, name: str) -> Iterable[str]:
@@ -107,16 +108,26 @@ def _awards(member: Member, found: Found, name: str) -> Iterable[str]:
 
 
 def spendings_differ(world: World, shop: Shop) -> list[str]:
-    """Spendings that one took and the other refused."""
-    problems: list[str] = []
-    for spending, (command, status, answer) in zip(world.spendings, shop.spent, strict=True):
-        if (spending.refused is None) != (status == 201):
-            problems.append(f"{command}: {status} {answer}, the model says {spending.refused or 'taken'}")
+    """What was asked for at a till and answered otherwise than the model answers it."""
+    pairs = zip(world.till.words, shop.till.words, strict=True)
+    return [f"{command}: {word}, the model says {wanted}" for wanted, (command, word) in pairs if word != wanted]
+
+
+def statuses_differ(world: World, shop: Shop) -> list[str]:
+    """Members whose status at member-svc, one row heard from three services, is not what the model says."""
+    statuses, problems = shop.statuses(), []
+    for name, member in sorted(by_identifier(world).items()):
+        found, ledger = statuses[name], member.ledger
+        shown = (found["tier"], found["posted"], found["held"], found["debt"], found["state"] == "active")
+        wanted = (member.tier_name, ledger.posted, ledger.held, ledger.debt, not member.provisional)
+        if shown != wanted:
+            problems.append(f"{name}: its status says {shown}, the model {wanted}")
     return problems
 
 
-def state(shop: Shop) -> dict[str, Any]:
-    """What must be equal however fast each service was (domain.md 3.1): standings, net points per order and per award, lots, debt."""
+def state(shop: Shop, as_of: str) -> dict[str, Any]:
+    """What must be equal however fast each service was (domain.md 3.1): standings, in clubs too, tasks done, benefits as of an instant, net
+    points per order and per award, lots, debt."""
     found = Found(shop, awards=True)
     return {
         "standings": {name: (item["tier"], item["since"], item["until"]) for name, item in found.standings.items()},
@@ -128,6 +139,12 @@ def state(shop: Shop) -> dict[str, Any]:
         "awards": {
             name: sorted((award["campaign_id"], award["points"], bool(award.get("taken_back"))) for award in awards)
             for name, awards in found.awards.items()
+        },
+        "clubs": shop.of_tiers("clubs"),
+        "tasks": {name: tasks["done"] for name, tasks in shop.of_tiers("tasks").items()},
+        "benefits": {
+            name: [(item["benefit_id"], item["applies"], item["percent_off"]) for item in held["items"]]
+            for name, held in shop.of_tiers("benefits", at=as_of).items()
         },
     }
 

@@ -13,6 +13,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from tests.support.complete_journey import CURRENCY, ZONE, Basket
+from tests.support.crossing_histories import Between, Told, crossing
 from tests.support.model_calendar import local_day, start_of_day
 from tests.support.model_door import Report
 from tests.support.model_events import Line
@@ -28,7 +29,6 @@ from tests.support.reports import (
 )
 
 CLOSE_DELAY = timedelta(hours=6)
-Told = tuple[datetime, int, Report]  # arrival, order of invention, report or command
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,22 @@ class Mix:
     close_until: date | None = None  # days are closed up to this one; None: 40 days after the last basket
 
 
-def history(baskets: Iterable[Basket], seed: int, mix: Mix | None = None, zone: ZoneInfo = ZONE) -> list[Report]:
-    """Door-level reports and commands in order of arrival: CloudEvents, and day.close, spend and register."""
+def history(
+    baskets: Iterable[Basket],
+    seed: int,
+    mix: Mix | None = None,
+    zone: ZoneInfo = ZONE,
+    between: Between | None = None,
+) -> list[Report]:
+    """Door-level reports and commands in order of arrival: CloudEvents, and day.close, register, and what is asked for at a till.
+    `between`: what crosses between households; nothing where it is not given."""
     mix = mix or Mix()
     by_household = sorted(baskets, key=lambda each: (each.household_id, each.time, each.basket_id))
     told: list[Told] = []
     for household, own in groupby(by_household, key=lambda each: each.household_id):
         told += Household(household, list(own), seed, mix, zone).told()
+    if between is not None:
+        told = crossing(told, seed, between)
     told += _closed_days(by_household, mix, zone)
     # Commands of the calendar come first at their instant: a day is closed before what arrives then.
     return [report for _, _, report in sorted(told, key=lambda each: (each[0], each[1]))]

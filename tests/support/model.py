@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from tests.support.model_earning import Earning
 from tests.support.model_events import Event, Order, Purchase, Refund, Registered
-from tests.support.model_points import Ledger, Lot, Spending
+from tests.support.model_holds import HoldingLedger
+from tests.support.model_points import Lot, Spending
 from tests.support.model_programme import Programme
 from tests.support.model_tiers import Fact, Standing, Standings
 
@@ -49,8 +50,8 @@ class Member:
         return self.standings.clock
 
     @property
-    def ledger(self) -> Ledger:
-        """Lots, debt, spendings and entries."""
+    def ledger(self) -> HoldingLedger:
+        """Lots, debt, spendings, holds and entries."""
         return self.earning.ledger
 
     @property

@@ -118,14 +118,14 @@ class Door:
             return self._about_an_order(report)
         return self._by_a_member(report)
 
-    def register(self, identifier: dict[str, str], time: datetime) -> Outcome:
+    def register(self, identifier: dict[str, str], time: datetime, referrer: str | None = None) -> Outcome:
         """A decision: the member is registered; an unknown identifier enrols a registered member."""
         member = self.member_of(identifier)
         if member is not None and member not in self.provisional:
             return Outcome("duplicate", "registered already", member)
         member = member or self._enrol(identifier)
         self.provisional.discard(member)
-        event = Registered(self._next(member), time)
+        event = Registered(self._next(member), time, referrer)
         return Outcome("accepted", "", member, [(member, event)])
 
     def member_of(self, identifier: dict[str, str]) -> str | None:
@@ -309,12 +309,12 @@ class Door:
         """The accepted report with its number."""
         seq, time, data = self._next(member), when(report), report["data"]
         makers: dict[str, Callable[[], Event]] = {
-            PURCHASE: lambda: Purchase(seq, time, data["order_id"], order_lines(data)),
+            PURCHASE: lambda: Purchase(seq, time, data["order_id"], order_lines(data), data.get("share_id")),
             REFUND: lambda: Refund(seq, time, data["refund_id"], data["order_id"], *_refund_parts(data)),
             SIGN_IN: lambda: SignIn(seq, time),
             REVIEW: lambda: Review(seq, time, data["review_id"], data.get("photos", 0)),
             JOINED: lambda: Joined(seq, time, data["activity_id"]),
-            SHARE: lambda: Other(seq, time, "shared"),
+            SHARE: lambda: Other(seq, time, "shared", data["share_id"]),
             COMPLAINT: lambda: Other(seq, time, "complaint"),
             SURVEY: lambda: Other(seq, time, "survey"),
         }

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 from tests.support.model_calendar import end_of_lot, local_day, start_of_day
 from tests.support.model_events import Event, Joined, Order, Refund, Review, SignIn
-from tests.support.model_points import Ledger, Lot
+from tests.support.model_holds import HoldingLedger
+from tests.support.model_points import Lot
 from tests.support.model_programme import LOWEST, Programme
 
 RETURNED_DAYS = 31  # points that come back after their expiry last until the start of the 31st local day after
@@ -28,7 +29,7 @@ class Earning:
 
     def __init__(self, programme: Programme) -> None:
         self.programme = programme
-        self.ledger = Ledger()
+        self.ledger = HoldingLedger()
         self.ratings: dict[str, Rating] = {}  # by order
         self.awards: dict[str, int] = {}  # net points of campaign awards, by first-purchase:… and big-basket:…
         self._signed_in: set[date] = set()

@@ -37,6 +37,7 @@ class Purchase(Event):
 
     order_id: str
     lines: Sequence[Line]
+    share_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,15 @@ class Other(Event):
     """An activity that earns nothing by itself: `kind` is shared, complaint or survey."""
 
     kind: str
+    share_id: str | None = None
 
 
 @dataclass(frozen=True)
 class Registered(Event):
-    """The decision that a provisional member is a member now (domain.md 2.2): no activity, but it moves the clock."""
+    """The decision that a provisional member is a member now (domain.md 2.2): no activity, but it moves the clock. `referrer`: who brought
+    him, by the model's own name."""
+
+    referrer: str | None = None
 
 
 def kind_of(event: Event) -> str:

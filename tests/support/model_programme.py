@@ -60,6 +60,13 @@ class Programme:
     photo_points: int = 10
     reviews_a_day: int = 3
     joined_points: int = 30
+    referrer_points: int = 200
+    friend_points: int = 100
+    referrals_a_month: int = 10
+    refund_window_days: int = 14
+    share_points: int = 50
+    shares_a_month: int = 5
+    share_waiting_days: int = 30
     first_purchase_points: int | None = None  # None: the campaign is switched off
     big_basket_points: int | None = None
     big_basket_from: int = 0  # minor units

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,15 @@ import httpx
 import msgspec
 import yaml
 
+from laurel_cli.refusal import CommandError
 from laurel_cli.services import SERVICE_NAMES, Addresses, Refused, Services, open_services
 from laurel_cli.settling import settle
 from laurel_cli.stack import Stack
 from laurel_cli.stack.logs import last_lines
 from laurel_cli.stack.ports import free_port_base
 from laurel_contracts import programme as documents
+from tests.support.model_till import AT_A_TILL
+from tests.support.shop_till import ShopTill
 
 ROOT = Path(__file__).parents[2]
 REPORTS_PER_REQUEST = 500
@@ -66,7 +69,9 @@ class Shop:
     counts: dict[str, int] = field(default_factory=dict)
     remarks: list[Any] = field(default_factory=list)  # outcomes other than accepted and duplicate
     rested: bool = True  # nothing was told since the last settle
-    spent: list[tuple[Report, int, dict[str, Any]]] = field(default_factory=list)  # command, status, answer
+
+    def __post_init__(self) -> None:
+        self.till = ShopTill(self)
 
     # Telling
 
@@ -102,43 +107,48 @@ class Shop:
             self.rested = False
 
     def tell(self, history: Iterable[Report]) -> None:
-        """A history of reports and commands in order of arrival; a spending is made when everything before it has had its effect."""
+        """A history of reports and commands in order of arrival; whoever asks at a till finds everything before it settled."""
         waiting: list[Report] = []
         for item in history:
             if "command" not in item:
                 waiting.append(item)
                 continue
-            self.report(waiting)
+            self._say(waiting)
             waiting = []
             self._obey(item)
-        self.report(waiting)
+        self._say(waiting)
+
+    def _say(self, reports: list[Report]) -> None:
+        if reports:
+            self.till.land()
+            self.report(reports)
 
     def _obey(self, command: Report) -> None:
         match command["command"]:
             case "day.close":
+                self.till.land()
                 self.services.member.close_day(command["as_of"])
                 self.rested = False
             case "register":
-                self.register(command["identifier"], command.get("time"))
-            case "spend":
+                self.till.land()
+                self.register(command["identifier"], command.get("time"), command.get("referrer"))
+            case "settle":
                 self.settle()
-                self._spend(command)
-                self.rested = True  # a spending moves nothing but its own account
+            case asked if asked in AT_A_TILL:
+                self.till.ask(command)
             case other:
                 raise ValueError(f"no such command: {other}")
 
-    def register(self, identifier: dict[str, str], time: str | None = None) -> None:
-        """Register a member by an identifier."""
+    def register(
+        self, identifier: dict[str, str], time: str | None = None, referrer: dict[str, str] | None = None
+    ) -> None:
+        """Register a member by an identifier, brought by another one if the door knows that one."""
         body: dict[str, Any] = {"identifiers": [identifier]} | ({"time": time} if time else {})
+        if referrer is not None:
+            with suppress(CommandError):
+                body["referrer_id"] = str(self.services.member.find(f"{referrer['kind']}:{referrer['value']}"))
         httpx.post(f"{self.url('member-svc')}/v1/members", json=body, timeout=30.0).raise_for_status()
         self.rested = False
-
-    def _spend(self, command: Report) -> None:
-        identifier = command["identifier"]
-        member_id = self.services.member.find(f"{identifier['kind']}:{identifier['value']}")
-        key = f"spending-{len(self.spent):08d}"
-        status, answer = self.spend(member_id, command["points"], key, order_id=command.get("order_id"))
-        self.spent.append((command, status, answer))
 
     def spend(
         self, member_id: UUID, points: int, key: str, *, order_id: str | None = None
@@ -208,6 +218,21 @@ class Shop:
     def awards(self) -> dict[str, list[dict[str, Any]]]:
         """All awards of every member."""
         return self._of_each(lambda services, member_id: services.campaign.awards(member_id, 1000))
+
+    def of_tiers(self, what: str, **asked: str) -> dict[str, Any]:
+        """Every member's clubs, tasks or benefits, as tier-svc answers them."""
+        url = self.url("tier-svc")
+
+        def read(_services: Services, member_id: UUID) -> Any:
+            answer = httpx.get(f"{url}/v1/members/{member_id}/{what}", params=asked, timeout=30.0)
+            answer.raise_for_status()
+            return answer.json()
+
+        return self._of_each(read)
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """Every member's status as member-svc keeps it."""
+        return self._of_each(lambda services, member_id: services.member.status(member_id))
 
     def _of_each(self, read: Any) -> dict[str, Any]:
         """One answer per member, read by several threads with a connection each."""

@@ -11,9 +11,7 @@ from tests.support.comparing import differences
 from tests.support.model_programme import reference_programme, with_campaigns
 from tests.support.model_world import World
 from tests.support.shop import Report, Shop
-from tests.support.topics import numbers_of
-
-TOPICS = ("activities", "tiers", "campaigns", "points")
+from tests.support.topics import SAID, numbers_of
 
 
 def world_of(told: Iterable[Report]) -> World:
@@ -37,7 +35,7 @@ def judged(shop: Shop, told: list[Report]) -> Judgement:
     shop.settle()
     problems = differences(world_of(told), shop, awards=True)
     proof = shop.trial_balance()
-    numbers = {topic: numbers_of(shop.stack.kafka_bootstrap, topic) for topic in TOPICS}
+    numbers = {topic: numbers_of(shop.stack.kafka_bootstrap, topic) for topic in SAID}
     broken = [f"invariant {name}: {count}" for name, count in proof["invariants"].items() if count]
     gaps = [gap for found in numbers.values() for gap in found.broken]
     # What the story itself makes impossible is set aside at the door; no reader has set anything aside.

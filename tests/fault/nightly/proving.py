@@ -15,9 +15,8 @@ from tests.support.comparing import differences
 from tests.support.model_programme import Programme, reference_programme, with_campaigns
 from tests.support.model_world import World
 from tests.support.shop import Deadline, Report, Shop
-from tests.support.topics import Numbers, numbers_of
+from tests.support.topics import SAID, Numbers, numbers_of
 
-TOPICS = ("activities", "tiers", "campaigns", "points")
 SETTLE_SECONDS_MAX = 900.0
 
 
@@ -89,7 +88,7 @@ def books_of(shop: Shop, told: Sequence[Report], world: World | None = None) -> 
         differences(world, shop, awards=True),
         proof["sum"],
         {name: count for name, count in proof["invariants"].items() if count},
-        {topic: numbers_of(shop.stack.kafka_bootstrap, topic) for topic in TOPICS},
+        {topic: numbers_of(shop.stack.kafka_bootstrap, topic) for topic in SAID},
         # What the story itself makes impossible is set aside at the door.
         [letter for letter in shop.dead_letters() if letter["topic"] != "channel-activities"],
     )

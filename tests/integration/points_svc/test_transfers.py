@@ -222,6 +222,8 @@ BREAKS = [
     "UPDATE arrival SET because = 'x'",
     "UPDATE arrival SET points = points + 1",
     "INSERT INTO arrival SELECT handover_id, receiver_id, points, made_at FROM handover WHERE points = 20",
+    "DELETE FROM handover_under_way",
+    "INSERT INTO handover_under_way SELECT handover_id FROM handover WHERE points = 10",
 ]
 
 

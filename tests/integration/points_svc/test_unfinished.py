@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from laurel_kit.postgres import Transaction
 from points_svc.handlers import rate_activities
 from points_svc.store import dump, unfinished
 from tests.integration.points_svc.books import MEMBER, Books, ended
@@ -57,6 +60,30 @@ async def test_points_are_unfinished_until_they_lie_with_somebody(till: Checkout
     await post.carry()
     assert await seen(books) == REST
     assert (await till.figures(MEMBER))[0] == 100
+
+
+async def test_what_was_under_way_before_the_directory_was_made_is_in_it(till: Checkout, books: Books) -> None:
+    """The migration's own statement, on books that hold one handover of each kind. Broken by a directory that begins empty."""
+    script = await lives(books, till)
+    since = len(script.steps)
+    post = Post(books)
+    await give(till, 10, SISTER)
+    await post.carry()  # arrived
+    await give(till, 20, SISTER)
+    script.freeze(frozen=True)
+    await go_on(books, script, SISTER, since)
+    waiting = await post.waiting()
+    await books.apply([waiting[0]])  # refused, not back yet
+    revision = runpy.run_path(str(MIGRATIONS / "0010_under_way.py"))
+
+    async def again(tx: Transaction) -> int:
+        before = (await tx.run(text("DELETE FROM handover_under_way RETURNING handover_id"))).scalars().all()
+        await tx.run(text(revision["SO_FAR"]))
+        after = (await tx.run(text("SELECT handover_id FROM handover_under_way"))).scalars().all()
+        assert sorted(before) == sorted(after)
+        return len(after)
+
+    assert await books.database.in_transaction(again) == 1
 
 
 OF_NO_STREAM = {

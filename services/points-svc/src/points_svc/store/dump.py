@@ -18,6 +18,7 @@ TABLES = {
     "lot": "member_id, lot",
     "hold": "member_id, seq",
     "handover": "handover_id",
+    "handover_under_way": "handover_id",
     "arrival": "handover_id",
     "bonus": "bonus_id",
     "share": "share_id",

@@ -27,26 +27,40 @@ ARRIVED = text("""
 SELECT handover_id, points, at, because FROM arrival WHERE handover_id = ANY(CAST(:ids AS uuid[]))
 """)
 
+# New ones, under way from here on.
 ADD = text("""
-INSERT INTO handover (handover_id, member_id, receiver_id, seq, points, reason, made_at, state, ended_at)
-SELECT * FROM unnest(
-  CAST(:handover_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:receiver_id AS uuid[]), CAST(:seq AS bigint[]),
-  CAST(:points AS bigint[]), CAST(:reason AS text[]), CAST(:made_at AS timestamptz[]), CAST(:state AS text[]),
-  CAST(:ended_at AS timestamptz[]))
+WITH made AS (
+  INSERT INTO handover (handover_id, member_id, receiver_id, seq, points, reason, made_at, state, ended_at)
+  SELECT * FROM unnest(
+    CAST(:handover_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:receiver_id AS uuid[]), CAST(:seq AS bigint[]),
+    CAST(:points AS bigint[]), CAST(:reason AS text[]), CAST(:made_at AS timestamptz[]), CAST(:state AS text[]),
+    CAST(:ended_at AS timestamptz[]))
+  RETURNING handover_id
+)
+INSERT INTO handover_under_way SELECT handover_id FROM made
 """)
 
-# A handover ends once, whatever a program believes.
+# A handover ends once, whatever a program believes; what is back is under way no more.
 END = text("""
-UPDATE handover h SET state = n.state, ended_at = n.ended_at
-FROM unnest(CAST(:handover_id AS uuid[]), CAST(:state AS text[]), CAST(:ended_at AS timestamptz[])) AS n(handover_id, state, ended_at)
-WHERE h.handover_id = n.handover_id AND h.state = 'under_way'
+WITH ended AS (
+  UPDATE handover h SET state = n.state, ended_at = n.ended_at
+  FROM unnest(CAST(:handover_id AS uuid[]), CAST(:state AS text[]), CAST(:ended_at AS timestamptz[])) AS n(handover_id, state, ended_at)
+  WHERE h.handover_id = n.handover_id AND h.state = 'under_way'
+  RETURNING h.handover_id
+)
+DELETE FROM handover_under_way u USING ended e WHERE u.handover_id = e.handover_id
 """)
 
-# Twice the same is refused by the key: what has been taken cannot be taken again.
+# Twice the same is refused by the key: what has been taken cannot be taken again, and is under way no more; what could not be taken is,
+# until it is back.
 ADD_ARRIVALS = text("""
-INSERT INTO arrival (handover_id, member_id, points, at, because)
-SELECT * FROM unnest(CAST(:handover_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:points AS bigint[]), CAST(:at AS timestamptz[]),
-                     CAST(:because AS text[]))
+WITH arrived AS (
+  INSERT INTO arrival (handover_id, member_id, points, at, because)
+  SELECT * FROM unnest(CAST(:handover_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:points AS bigint[]), CAST(:at AS timestamptz[]),
+                       CAST(:because AS text[]))
+  RETURNING handover_id, because
+)
+DELETE FROM handover_under_way u USING arrived a WHERE u.handover_id = a.handover_id AND a.because IS NULL
 """)
 
 BONUSES = text("""

@@ -45,7 +45,11 @@ INVARIANTS = {
                  OR h.points IS DISTINCT FROM a.points OR h.receiver_id IS DISTINCT FROM a.member_id
                  OR (h.state = 'returned' AND a.because IS NULL))
            + abs((SELECT count(*) FROM moved) - (SELECT count(*) + count(*) FILTER (WHERE state = 'returned') FROM handover)
-                 - (SELECT count(*) FROM arrival WHERE because IS NULL))""",
+                 - (SELECT count(*) FROM arrival WHERE because IS NULL))
+           + (SELECT count(*) FROM handover_under_way u FULL JOIN (
+                SELECT h.handover_id FROM handover h LEFT JOIN arrival a USING (handover_id)
+                WHERE h.state = 'under_way' AND (a.handover_id IS NULL OR a.because IS NOT NULL)) o USING (handover_id)
+              WHERE u.handover_id IS NULL OR o.handover_id IS NULL)""",
     # I14: a bonus for what another member did is what its entries say, given once and taken back where it was undone.
     "bonuses": """
       WITH moved AS (

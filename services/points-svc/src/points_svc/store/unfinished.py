@@ -11,10 +11,8 @@ from laurel_kit.postgres import Transaction
 TO_SWEEP = """
 SELECT count(*) FROM partition_day d JOIN account a ON a.partition = d.partition AND a.next_expiry <= d.as_of"""
 
-# Points that have left one member, lie with nobody and are not back.
-UNDER_WAY = """
-SELECT count(*) FROM handover h LEFT JOIN arrival a USING (handover_id)
-WHERE h.state = 'under_way' AND (a.handover_id IS NULL OR a.because IS NOT NULL)"""
+# Points that have left one member, lie with nobody and are not back. The directory holds none else, however many there have been.
+UNDER_WAY = "SELECT count(*) FROM handover_under_way"
 
 COUNTS = text(f"SELECT ({TO_SWEEP}) AS accounts_to_sweep, ({UNDER_WAY}) AS handovers_under_way")
 
