@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from laurel_contracts.benefits import BenefitRules, Task
+from laurel_contracts.benefits import Benefit, BenefitRules, Task
 from laurel_contracts.envelope import ShortText
 from laurel_contracts.programme_parts import Count, Part, Rate
 
@@ -288,6 +288,13 @@ class Programme(Part, frozen=True, kw_only=True):
     def wallet(self) -> StoredValueRule:
         """What is said about stored value, or its defaults."""
         return StoredValueRule() if self.stored_value is msgspec.UNSET else self.stored_value
+
+    @property
+    def point_validities(self) -> tuple[Benefit, ...]:
+        """The benefits that say how long points last."""
+        if isinstance(self.benefits, msgspec.UnsetType):
+            return ()
+        return tuple(each for each in self.benefits.catalogue if each.kind == "point_validity")
 
 
 def parse(document: bytes | dict[str, Any]) -> Programme:

@@ -40,6 +40,7 @@ TOPICS: dict[str, dict[str, type[Any]]] = {
     "tiers": {
         "laurel.standing.changed.v1": tiers.StandingChanged,
         "laurel.club-standing.changed.v1": tiers.ClubStandingChanged,
+        "laurel.task-reward.changed.v1": tiers.TaskRewardChanged,
         "laurel.activities.assessed.v1": tiers.ActivitiesAssessed,
         "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
     },
