@@ -38,7 +38,7 @@ class Play:
             ledger.open_page(account, f"standing {step.ordinal}", account.at)
             standings.learn(
                 account, ordinal=step.ordinal, holds_after=step.after, tier=step.tier, why={"rule": "rated again"},
-                rules={self.rules.version: self.rules},
+                rules={self.rules.version: self.rules}, rules_at=lambda _at: self.rules,
             )  # fmt: skip
             ledger.close_page(account)
         elif isinstance(step, DayEnd):

@@ -7,14 +7,24 @@ from datetime import datetime, timedelta
 
 from points_svc.domain import caps, ledger, streaks
 from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, SignIns, Why
+from points_svc.domain.policies import Policy
 from points_svc.domain.rules import Rules
 
 AT_ONCE = timedelta(0)
 
 
-def new_lot(account: Account, kind: str, dated: Dated, rules: Rules, *, pending: timedelta = AT_ONCE) -> Lot:
-    """An empty lot that dates from its activity (domain.md 3.4); where expiry slides, it lasts no shorter than what lives already."""
-    until = rules.expiry.expires_at(dated.day)
+def new_lot(
+    account: Account,
+    kind: str,
+    dated: Dated,
+    rules: Rules,
+    *,
+    pending: timedelta = AT_ONCE,
+    policy: Policy | None = None,
+) -> Lot:
+    """An empty lot that dates from its activity (domain.md 3.4); where expiry slides, it lasts no shorter than what lives already.
+    `policy`: where the tier says how long it lasts."""
+    until = (policy or rules.expiry).expires_at(dated.day)
     if rules.expiry.slides and account.lives_until is not None:
         until = max(until, account.lives_until)
     return lot_until(account, kind, dated, until, pending=pending)
@@ -86,6 +96,9 @@ def _earn(account: Account, dated: Dated, points: int, why: Why, rules: Rules) -
     granted, bounds = caps.bounded(account, why["rule"], rules.caps(why["rule"]), points, dated.day)
     points, why = granted, why | bounds
     if points:
-        ledger.put(account, new_lot(account, why["rule"], dated, rules), points, EARNED, why)
+        policy = rules.expiry_at(account.tier) if rules.lasting else None
+        if policy is not None:
+            why["validity_months"] = policy.months
+        ledger.put(account, new_lot(account, why["rule"], dated, rules, policy=policy), points, EARNED, why)
     else:
         account.no_effects.append(NoEffect(account.cause, dated.at, why))

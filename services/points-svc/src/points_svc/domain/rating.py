@@ -61,7 +61,10 @@ def rate_purchase(account: Account, purchase: Purchase, dated: Dated, rules: Rul
         return
     order.net = points
     account.earned_net += points
-    lot = earning.new_lot(account, "purchase", dated, rules, pending=rules.pending)
+    policy = rules.expiry_at(order.tier) if rules.lasting else None
+    if policy is not None:
+        why["validity_months"] = policy.months
+    lot = earning.new_lot(account, "purchase", dated, rules, pending=rules.pending, policy=policy)
     ledger.put(account, lot, points, EARNED, why, order_id=order.order_id)
     if rules.expiry.slides:
         sliding.prolong(account, dated, rules)

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from points_svc.domain import policies, stacking
+from points_svc.domain import lasting, policies, stacking
 from points_svc.domain.policies import Policy
 
 MILLIONTHS = 10**6  # the contract allows six decimals in a rate
@@ -223,6 +223,8 @@ class Programme(Protocol):
     def tiers(self) -> Tiers: ...
     @property
     def wallet(self) -> StoredValueRules: ...
+    @property
+    def point_validities(self) -> Sequence[lasting.Validity]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +264,11 @@ class Rules:
     alone_max: int  # points corrected by hand by one person alone
     checkout: CheckoutRules
     wallet: StoredValueRules
+    lasting: Mapping[str, Policy]  # tiers at which points last longer; mostly none
+
+    def expiry_at(self, tier: str | None) -> Policy:
+        """By what points expire that are earned at a tier."""
+        return self.lasting.get(tier or self.lowest_tier, self.expiry)
 
     def caps(self, rule: str) -> Sequence[CapRule]:
         """What bounds a rule per period; nothing bounds orders but their own maximum, because they are rated again."""
@@ -310,6 +317,7 @@ def rules_of(programme: Programme) -> Rules:
     points, purchase = programme.points, programme.points.purchase
     special = {category: Rate(millionths(rate)) for category, rate in purchase.category_rates.items()}
     special |= {category: Rate(0, excluded=True) for category in purchase.not_qualifying}
+    ladder, expiry = [tier.id for tier in programme.tiers.ladder], policy_of(points.expiry, ZoneInfo(programme.zone))
     return Rules(
         version=programme.version,
         zone=ZoneInfo(programme.zone),
@@ -320,14 +328,14 @@ def rules_of(programme: Programme) -> Rules:
         points_max_per_order=purchase.max_points_per_order,
         pending=timedelta(days=purchase.pending_days),
         multipliers={tier.id: millionths(tier.multiplier) for tier in programme.tiers.ladder},
-        lowest_tier=programme.tiers.ladder[0].id,
+        lowest_tier=ladder[0],
         sign_in=points.sign_in,
         review=points.review,
         join=points.join,
         referral=points.referral,
         refund_window=timedelta(days=purchase.refund_window_days),
         share=points.share,
-        expiry=policy_of(points.expiry, ZoneInfo(programme.zone)),
+        expiry=expiry,
         reminder_days=tuple(sorted(set(points.expiry.reminder_days))),
         extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
@@ -336,6 +344,7 @@ def rules_of(programme: Programme) -> Rules:
         alone_max=points.adjusting.alone_max,
         checkout=points.checkout,
         wallet=programme.wallet,
+        lasting=lasting.policies_of(programme.point_validities, ladder, expiry),
     )
 
 
@@ -370,4 +379,5 @@ def problems_of(programme: Programme) -> list[str]:
     ]
     found += stacking.problems(purchase.extra)
     found += policies.problems(programme.points.expiry.policy, programme.points.expiry.dates)
+    found += lasting.problems(programme.point_validities, programme.points.expiry.policy)
     return found

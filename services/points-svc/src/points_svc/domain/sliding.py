@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from points_svc.domain import earning, ledger
-from points_svc.domain.account import EXTENDED_LOTS_FROM, Account, Dated, Lot, Why
+from points_svc.domain.account import EXTENDED, EXTENDED_LOTS_FROM, Account, Dated, Lot, Why
 from points_svc.domain.rules import Rules
 
 
@@ -31,4 +31,4 @@ def _move_on(account: Account, lot: Lot, until: datetime, why: Why) -> None:
     longer = earning.lot_until(account, lot.kind, dated, until, pending=lot.available_at - lot.earned_at)
     longer.extends = lot.lot if lot.extends is None else lot.extends
     reason = why | {"lot": lot.lot, "points": lot.remaining, "expired_before": lot.expires_at, "expires_at": until}
-    ledger.extend(account, lot, longer, reason)
+    ledger.move(account, lot, longer, EXTENDED, reason)
