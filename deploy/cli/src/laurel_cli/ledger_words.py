@@ -93,6 +93,7 @@ KIND_WORDS = {
     "expired": "expired",
     "extended": "extended",
     "redated": "lasts by tier",
+    "activated": "activated",
     "repaid": "debt repaid",
     "transferred_out": "given away",
     "transferred_in": "given by another",
@@ -210,6 +211,14 @@ def _sliding(entry: Entry, why: Why, lens: Lens) -> str:
     return f"{_move(entry, why, lens)}, because a purchase earned points"
 
 
+def _confirmation(entry: Entry, why: Why, lens: Lens) -> str:
+    if "points" not in why:
+        return f"order {why['order_id']} was confirmed; {why['because']}"
+    if entry["points"] < 0:
+        return f"{why['points']:,} points that would have waited until {lens.day(why['available_before'])} move on"
+    return f"order {why['order_id']} was confirmed: {why['points']:,} points can be spent from {lens.minute(why['available_at'])}"
+
+
 def _validity(entry: Entry, why: Why, lens: Lens) -> str:
     tier, standing = lens.tier(why["tier"]), f"standing {why['ordinal']} ({why['standing']} by {why['standing_cause']})"
     return f"{_move(entry, why, lens)}, because {standing} holds for them: at {tier} points last {why['validity_months']} months"
@@ -305,6 +314,7 @@ _RULES = {
     "extension": _extension,
     "sliding": _sliding,
     "point validity": _validity,
+    "confirmation": _confirmation,
     "spending": _spending,
     "transfer": _transfer,
     "transfer returned": _returned,

@@ -19,6 +19,7 @@ LISTENS_TO: tuple[Hearing[PointsStore], ...] = (
         rate_activities,
         activities.PurchaseRecorded,
         activities.PurchaseRefunded,
+        activities.OrderConfirmed,
         activities.MemberSignedIn,
         activities.ReviewPosted,
         activities.ProductShared,

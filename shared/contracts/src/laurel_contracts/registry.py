@@ -13,6 +13,7 @@ from laurel_contracts.envelope import Event
 ACTIVITY_TYPES: dict[str, type[Any]] = {
     "laurel.purchase.recorded.v1": activities.PurchaseRecorded,
     "laurel.purchase.refunded.v1": activities.PurchaseRefunded,
+    "laurel.order.confirmed.v1": activities.OrderConfirmed,
     "laurel.member.signed-in.v1": activities.MemberSignedIn,
     "laurel.review.posted.v1": activities.ReviewPosted,
     "laurel.product.shared.v1": activities.ProductShared,

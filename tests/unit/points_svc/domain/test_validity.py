@@ -20,7 +20,7 @@ from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_interleaving_leaves_the_same_points_to_expire_at_the_same_instants(seed: int) -> None:
     """INVARIANT: net points, balance, debt and what expires when are those of the tier that holds for each activity, in whatever order
     standings and activities become known. Expiry by the tier known at the moment of rating, or a lot that is not moved when the tier

@@ -34,6 +34,7 @@ EXPIRY = "expired"
 ADJUSTED = "adjusted"
 EXTENDED = "extended"
 REDATED = "redated"
+ACTIVATED = "activated"
 TRANSFERRED_OUT = "transferred_out"
 TRANSFERRED_IN = "transferred_in"
 TRANSFER_RETURNED = "transfer_returned"
@@ -67,7 +68,9 @@ ADJUSTED_LOTS_FROM = 1 << 54  # then the entry that filled it: corrected by hand
 EXTENDED_LOTS_FROM = (
     1 << 60
 )  # then the number of the entry that moved points here, because somebody asked for it or where expiry slides
-MOVED_LOTS_FROM = 1 << 61  # then the number of the entry that moved points here, because a rule says so: by their tier
+MOVED_LOTS_FROM = (
+    1 << 61
+)  # then the number of the entry that moved points here, because a rule says so: their tier, their activation
 
 
 @dataclass(slots=True)
@@ -170,6 +173,7 @@ class Order:
     unallocated_minor: int  # refunded without lines
     parts: list[Part]
     net: int  # points
+    confirmed_at: datetime | None = None  # where its points have waited for this
     is_new: bool = False
     is_changed: bool = False
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from points_svc.domain import caps, ledger, streaks
-from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, SignIns, Why
+from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, Order, SignIns, Why
 from points_svc.domain.policies import Policy
-from points_svc.domain.rules import Rules
+from points_svc.domain.rules import ONLY_BY_EVENT, Rules
 
 AT_ONCE = timedelta(0)
 
@@ -37,6 +37,24 @@ def lot_until(account: Account, kind: str, dated: Dated, expires_at: datetime, *
     lot = Lot(dated.number, kind, 0, 0, 0, at, at + pending if pending else at, expires_at, born_after, None, True)
     account.lots[dated.number] = lot
     return lot
+
+
+def order_lot(account: Account, order: Order, rules: Rules) -> Lot:
+    """An empty lot of an order: it lasts as long as the order's tier says, and can be spent when the programme or a confirmation says."""
+    policy = rules.expiry_at(order.tier) if rules.lasting else None
+    lot = new_lot(account, "purchase", order.dated, rules, pending=rules.pending, policy=policy)
+    if rules.by_event:
+        if rules.activation == ONLY_BY_EVENT:
+            lot.available_at = lot.expires_at
+        if order.confirmed_at is not None:
+            lot.available_at = max(order.at, min(lot.available_at, order.confirmed_at))
+    return lot
+
+
+def still_pending(lot: Lot, until: datetime) -> timedelta:
+    """How long after they were earned the points of a lot are to be available in one that lasts until another instant: what waits for an
+    event alone waits as long as it lives."""
+    return (until if lot.available_at == lot.expires_at else lot.available_at) - lot.earned_at
 
 
 def rate_sign_in(account: Account, dated: Dated, rules: Rules) -> None:

@@ -59,7 +59,7 @@ def extend(
 
 def _extend(account: Account, lot: Lot, until: datetime, why: Why) -> Moved:
     number = EXTENDED_LOTS_FROM + account.seq + 1
-    pending = lot.available_at - lot.earned_at
+    pending = earning.still_pending(lot, until)
     dated = Dated(number, lot.earned_at, lot.earned_at.date())  # the day plays no part where the expiry is given
     longer = earning.lot_until(account, lot.kind, dated, until, pending=pending)
     longer.extends = lot.lot if lot.extends is None else lot.extends

@@ -212,7 +212,7 @@ def move(account: Account, lot: Lot, to: Lot, kind: str, why: Why) -> None:
 
 def where_points_live(account: Account, number: int) -> Lot | None:
     """The lot of an activity, or the one that lasts longest of those that its points have moved on to; None: there is none yet."""
-    return max(family(account, number), key=lambda lot: lot.expires_at, default=None)
+    return max(family(account, number), key=lambda lot: (lot.expires_at, lot.lot), default=None)
 
 
 def family(account: Account, number: int) -> list[Lot]:

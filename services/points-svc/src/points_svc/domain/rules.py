@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from points_svc.domain import lasting, policies, stacking
 from points_svc.domain.policies import Policy
 
+BY_DAYS, ONLY_BY_EVENT = "days", "event"  # what makes points available; else whichever is first
 MILLIONTHS = 10**6  # the contract allows six decimals in a rate
 
 
@@ -32,6 +33,8 @@ class PurchaseRules(Protocol):
     def max_points_per_order(self) -> int | None: ...
     @property
     def pending_days(self) -> int: ...
+    @property
+    def activates(self) -> str: ...
     @property
     def refund_window_days(self) -> int: ...
 
@@ -265,6 +268,8 @@ class Rules:
     checkout: CheckoutRules
     wallet: StoredValueRules
     lasting: Mapping[str, Policy]  # tiers at which points last longer; mostly none
+    activation: str = BY_DAYS
+    by_event: bool = False  # whether a confirmation makes an order's points available
 
     def expiry_at(self, tier: str | None) -> Policy:
         """By what points expire that are earned at a tier."""
@@ -345,6 +350,8 @@ def rules_of(programme: Programme) -> Rules:
         checkout=points.checkout,
         wallet=programme.wallet,
         lasting=lasting.policies_of(programme.point_validities, ladder, expiry),
+        activation=purchase.activates,
+        by_event=purchase.activates != BY_DAYS,
     )
 
 

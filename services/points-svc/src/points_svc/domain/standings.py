@@ -57,8 +57,5 @@ def _rate_again(account: Account, order: Order, why: Why, rules: Rules) -> None:
     if change < 0:
         ledger.take(account, account.lots.get(order.seq), -change, RATED_AGAIN, why, order_id=order.order_id)
         return
-    lot = validity.home(account, order.dated, rules)
-    if lot is None:
-        policy = rules.expiry_at(order.tier) if rules.lasting else None
-        lot = earning.new_lot(account, "purchase", order.dated, rules, pending=rules.pending, policy=policy)
+    lot = validity.home(account, order, rules) or earning.order_lot(account, order, rules)
     ledger.put(account, lot, change, RATED_AGAIN, why, order_id=order.order_id)

@@ -37,6 +37,8 @@ def sentences_of(kind: str, cause: str, order_id: str | None, why: Why) -> list[
         told = _plainly(why, order_id)
     if "validity_months" in why and why.get("rule") != "point validity":
         told = [*told, f"At the tier held then, points last {why['validity_months']} months."]
+    if why.get("activation") and why.get("rule") == "purchase":
+        told = [*told, f"They can be spent {_WAITS[why['activation']]}."]
     by = f"This follows from the rule “{why.get('rule', 'none')}”"
     by += f" of programme version {why['version']}" if "version" in why else ""
     return [*told, f"{by}; its cause is {cause}, and the ledger calls it {kind}."]
@@ -173,6 +175,21 @@ def _validity(why: Why, _order: str | None) -> list[str]:
     ]
 
 
+_WAITS = {
+    "event": "once the order is confirmed",
+    "days_or_event": "once the order is confirmed, or when the waiting days have passed",
+}
+
+
+def _confirmation(why: Why, _order: str | None) -> list[str]:
+    if "points" not in why:
+        return [f"Order {why['order_id']} was confirmed, but {why['because']}."]
+    return [
+        f"Order {why['order_id']} was confirmed: {_points(why['points'])} that waited until {why['available_before']} can be spent from "
+        f"{why['available_at']} on."
+    ]
+
+
 def _spending(why: Why, _order: str | None) -> list[str]:
     reason = f" for {why['reason']}" if why.get("reason") else ""
     return [f"{_points(why['points'])} were asked for{reason}; those that expire soonest went first."]
@@ -212,6 +229,7 @@ _RULES: Mapping[str, Callable[[Why, str | None], list[str]]] = {
     "review": _review,
     "join": _join,
     "expiry": _expiry,
+    "confirmation": _confirmation,
     "point validity": _validity,
     "spending": _spending,
     "hold": _hold,

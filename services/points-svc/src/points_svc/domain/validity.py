@@ -43,16 +43,26 @@ def others_follow(account: Account, above: int, rules_at: RulesAt, why: Why) -> 
                 _redate(account, Dated(number, earned_at, day), rules, why)
 
 
-def home(account: Account, activity: Dated, rules: Rules) -> Lot | None:
-    """The lot that more points of an activity come into; None: it has none yet."""
-    if not rules.lasting:
-        return ledger.where_points_live(account, activity.number)
-    family = ledger.family(account, activity.number)
-    until = rules.expiry_at(account.tier).expires_at(activity.day)
-    fitting = [lot for lot in family if lot.expires_at == until or (by_request(lot) and lot.expires_at > until)]
-    if fitting or not family:
-        return max(fitting, key=lambda lot: lot.lot, default=None)
-    return _moved_to(account, family[0], until)
+def home(account: Account, order: Order, rules: Rules) -> Lot | None:
+    """The lot that more points of an order come into; None: it has none yet."""
+    newest = ledger.where_points_live(account, order.seq)
+    if newest is None or not (rules.lasting or order.confirmed_at is not None):
+        return newest
+    family = ledger.family(account, order.seq)
+    until = rules.expiry_at(order.tier).expires_at(order.day) if rules.lasting else newest.expires_at
+    from_ = None if order.confirmed_at is None else max(order.at, order.confirmed_at)
+    fitting = [
+        lot
+        for lot in family
+        if (lot.expires_at == until or (by_request(lot) and lot.expires_at > until))
+        and (from_ is None or lot.available_at <= from_)
+    ]
+    if fitting:
+        return fitting[-1]
+    moved = _moved_to(account, family[0], until)
+    if from_ is not None:
+        moved.available_at = min(moved.available_at, from_)
+    return moved
 
 
 def _redate(account: Account, activity: Dated, rules: Rules, why: Why) -> None:
@@ -72,6 +82,6 @@ def _redate(account: Account, activity: Dated, rules: Rules, why: Why) -> None:
 
 def _moved_to(account: Account, lot: Lot, until: datetime) -> Lot:
     dated = Dated(MOVED_LOTS_FROM + account.seq + 1, lot.earned_at, lot.earned_at.date())  # the day plays no part
-    moved = earning.lot_until(account, lot.kind, dated, until, pending=lot.available_at - lot.earned_at)
+    moved = earning.lot_until(account, lot.kind, dated, until, pending=earning.still_pending(lot, until))
     moved.extends = lot.lot if lot.extends is None else lot.extends
     return moved

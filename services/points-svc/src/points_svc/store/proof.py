@@ -27,7 +27,8 @@ INVARIANTS = {
       WITH moved AS MATERIALIZED (
         SELECT member_id, cause, coalesce(sum(amount) FILTER (WHERE credit = 'clearing'), 0) AS gone,
           coalesce(sum(amount) FILTER (WHERE debit = 'clearing'), 0) AS come
-        FROM transfer WHERE (debit = 'clearing' OR credit = 'clearing') AND kind NOT IN ('extended', 'redated') GROUP BY member_id, cause)
+        FROM transfer WHERE (debit = 'clearing' OR credit = 'clearing') AND kind NOT IN ('extended', 'redated', 'activated')
+        GROUP BY member_id, cause)
       SELECT (SELECT count(*) FROM (
                 SELECT (SELECT coalesce(sum(gone - come), 0) FROM moved) AS clearing,
                        (SELECT coalesce(sum(h.points), 0) FROM handover h LEFT JOIN arrival a USING (handover_id)
@@ -73,7 +74,7 @@ INVARIANTS = {
     # below 2^61) only into one that lasts longer.
     "extended": """
       SELECT (SELECT count(*) FROM (
-                SELECT FROM transfer WHERE kind IN ('extended', 'redated') GROUP BY member_id, cause
+                SELECT FROM transfer WHERE kind IN ('extended', 'redated', 'activated') GROUP BY member_id, cause
                 HAVING sum(CASE WHEN credit = 'clearing' THEN amount WHEN debit = 'clearing' THEN -amount END) IS DISTINCT FROM 0) moved)
            + (SELECT count(*) FROM lot l LEFT JOIN lot o ON o.member_id = l.member_id AND o.lot = l.extends
               WHERE l.extends IS NOT NULL AND coalesce((l.lot < 1::bigint << 61 AND l.expires_at <= o.expires_at)
