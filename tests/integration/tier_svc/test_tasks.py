@@ -20,15 +20,17 @@ from tests.integration.tier_svc.world import Log, NewWorld, programme_of, purcha
 from tests.unit.tier_svc.domain.ladders import reference_document
 from tests.unit.tier_svc.domain.replay import replayed
 from tier_svc.domain.tasks import done_with
+from tier_svc.handlers.say_again import say_members_again
 from tier_svc.store.shelf import compiled
 
 ANNA, NOBODY = UUID(int=2), UUID(int=9)
+REWARDS = "laurel.task-reward.changed.v1"
 NOON = datetime(2026, 5, 4, 4, tzinfo=UTC)  # 12:00 in Shanghai
 TASKS: list[dict[str, Any]] = [
     {"id": "three-a-month", "name": "每月三单", "done_by": "purchase", "count": 3, "per": "month", "growth": 120},
-    {"id": "big", "done_by": "purchase", "least_minor": 5_000, "per": "week", "growth": 60},
+    {"id": "big", "done_by": "purchase", "least_minor": 5_000, "per": "week", "growth": 60, "points": 25},
     {"id": "first-review", "done_by": "review", "growth": 50},
-    {"id": "busy", "done_by": "sign_in", "count": 2, "within_days": 20, "growth": 15},
+    {"id": "busy", "done_by": "sign_in", "count": 2, "within_days": 20, "growth": 15, "points": 5},
     {"id": "profile", "done_by": "join", "which": "profile-complete", "growth": 20, "text": "Tell us your name"},
 ]
 
@@ -51,7 +53,7 @@ async def test_tasks_are_done_once_however_the_log_is_cut(new_world: NewWorld, s
         world = await new_world(words)
         await world.drink_in(transactions)
         dumps[cut] = await world.dump()
-        saids[cut] = sorted((row.event_id, row.body) for row in await world.said())
+        saids[cut] = sorted((row.event_id, row.body) for row in [*await world.said(), *await world.said(REWARDS)])
     for cut, dump in dumps.items():
         for table, rows in dumps["by 1"].items():
             assert dump[table] == rows, f"{table} differs when cut {cut}"
@@ -72,7 +74,19 @@ async def test_tasks_are_done_once_however_the_log_is_cut(new_world: NewWorld, s
         assert sum(
             done_with(e for e in stream.efforts.to_add() if (e.task, e.period) == one) is not None for one in periods
         )
+        # What was said of points is numbered without a gap, each goes on from the one before, and the last is what stands.
+        said = [each for each in dump["task_reward"] if each["member_id"] == row["member_id"]]
+        assert [each["number"] for each in said] == list(range(1, len(said) + 1))
+        worth: dict[tuple[str, int], int] = {}
+        for each in said:
+            key = (each["task"], each["period"].toordinal())
+            assert each["before"] == worth.get(key, 0) != each["points"]
+            worth[key] = each["points"]
+        for one in periods:
+            done = done_with(e for e in stream.efforts.to_add() if (e.task, e.period) == one)
+            assert worth.get(one, 0) == (0 if done is None else done.effort.points)
     assert given > 500
+    assert {each["points"] for each in dump["task_reward"]} == {0, 25, 5}
 
 
 async def test_a_member_is_told_what_is_done_what_is_missing_and_until_when(new_world: NewWorld) -> None:
@@ -137,10 +151,39 @@ async def test_growth_by_tasks_moves_a_standing_and_a_refund_takes_it_back(new_w
     ]
 
 
-async def test_a_programme_that_promises_points_for_a_task_is_refused(new_world: NewWorld) -> None:
-    words = reference_document() | {"version": 2, "tasks": [TASKS[0] | {"points": 10}]}
+async def test_points_for_a_task_are_said_with_their_cause_taken_back_by_a_refund_and_said_again(
+    new_world: NewWorld,
+) -> None:
+    """INVARIANT: what a task is worth is said when it changes and only then, and the same bytes are said again. Points said once per
+    activity, or not taken back with the order that had completed the task, would break it."""
+    task = {"id": "two", "done_by": "purchase", "count": 2, "per": "month", "points": 30}
+    words = reference_document() | {"tasks": [task]}
+    world, log = await new_world(words), Log()
+    log.activate(words)
+    for n in range(3):
+        log.tell(ANNA, purchase(f"o{n}", 99), NOON + timedelta(days=n))
+    log.tell(ANNA, refund("o0", "f0", 99), NOON + timedelta(days=3))  # the third order takes its place: nothing changes
+    log.tell(ANNA, refund("o1", "f1", 99), NOON + timedelta(days=4))
+    log.tell(ANNA, purchase("o3", 99), NOON + timedelta(days=5))
+    await world.drink(log, 2)
+    rows = await world.said(REWARDS)
+    said = [msgspec.json.decode(row.body)["data"] for row in rows]
+    told = [(each["number"], each["points_before"], each["points"], each["cause"]) for each in said]
+    assert told == [(1, 0, 30, "activity 2"), (2, 30, 0, "activity 5"), (3, 0, 30, "activity 6")]
+    assert [each.get("done_with") for each in said] == [2, None, 6]
+    assert {row.key for row in rows} == {row.number for row in rows} == {None}
+    assert said[1]["why"].startswith("task two is done no more")
+    async with world.database.transaction() as tx:
+        await tx.run(text("DELETE FROM outbox"))
+    async with world.database.transaction() as tx:
+        await say_members_again(UUID(int=0), world.open_store(tx))
+    assert [bytes(row.body) for row in await world.said(REWARDS)] == [bytes(row.body) for row in rows]
+
+
+async def test_a_task_that_rewards_nothing_is_refused(new_world: NewWorld) -> None:
+    words = reference_document() | {"version": 2, "tasks": [{"id": "idle", "done_by": "join"}]}
     world = await new_world(reference_document())
-    with pytest.raises(Exception, match="points for a task cannot be posted yet"):
+    with pytest.raises(Exception, match="idle rewards nothing"):
         await world.load(words)
 
 
@@ -152,7 +195,7 @@ async def test_a_programme_without_tasks_pays_no_statement_for_them(new_world: N
         log.tell(ANNA, purchase(f"o{n}", 6_000), NOON + timedelta(days=n))
     log.tell(ANNA, refund("o0", "f", 6_000), NOON + timedelta(days=9))
     async with world.database.transaction() as tx:
-        await tx.run(text("DROP TABLE task_effort, profile, benefit_use, benefit_stock"))
+        await tx.run(text("DROP TABLE task_effort, task_reward, profile, benefit_use, benefit_stock"))
     await world.drink(log, 2)
     (row,) = await world.rows("SELECT last_seq FROM member")
     assert row.last_seq == 6

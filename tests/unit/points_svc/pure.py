@@ -8,12 +8,25 @@ from uuid import UUID
 from laurel_contracts.activities import (
     ActivityJoined,
     MemberSignedIn,
+    OrderConfirmed,
     PurchaseRecorded,
     PurchaseRefunded,
     ReviewPosted,
 )
 from laurel_contracts.decisions import MemberFrozen, MemberRegistered
-from points_svc.domain import earning, expiry, holds, ledger, rating, rebuilding, refunds, replay, spending, standings
+from points_svc.domain import (
+    confirming,
+    earning,
+    expiry,
+    holds,
+    ledger,
+    rating,
+    rebuilding,
+    refunds,
+    replay,
+    spending,
+    standings,
+)
 from points_svc.domain.account import AVAILABLE, DEBT, HELD, SPENT, Account, Dated, Day, Hold, Payment
 from points_svc.domain.calendar import local_day
 from points_svc.domain.rules import Rules, rules_of
@@ -38,7 +51,7 @@ class Play:
             ledger.open_page(account, f"standing {step.ordinal}", account.at)
             standings.learn(
                 account, ordinal=step.ordinal, holds_after=step.after, tier=step.tier, why={"rule": "rated again"},
-                rules={self.rules.version: self.rules},
+                rules={self.rules.version: self.rules}, rules_at=lambda _at: self.rules,
             )  # fmt: skip
             ledger.close_page(account)
         elif isinstance(step, DayEnd):
@@ -63,6 +76,8 @@ class Play:
             rating.rate_purchase(account, data, dated, rules)
         elif isinstance(data, PurchaseRefunded):
             refunds.refund(account, data, dated, rules, rules)
+        elif isinstance(data, OrderConfirmed):
+            confirming.confirm(account, data.order_id, dated, rules)
         elif isinstance(data, MemberSignedIn):
             earning.rate_sign_in(account, dated, rules)
         elif isinstance(data, ReviewPosted):

@@ -14,6 +14,7 @@ import yaml
 from laurel_contracts.activities import (
     ActivityJoined,
     MemberSignedIn,
+    OrderConfirmed,
     OrderLine,
     PurchaseRecorded,
     PurchaseRefunded,
@@ -138,6 +139,9 @@ class Script:
         refund_id = f"r{self.number + 1}"
         data = PurchaseRefunded(refund_id=refund_id, order_id=order, lines=refund_lines, amount_minor=amount)
         return self.tell(data, at)
+
+    def confirm(self, order: str = "o1", at: datetime | None = None) -> int:
+        return self.tell(OrderConfirmed(order_id=order), at)
 
     def sign_in(self, at: datetime) -> int:
         return self.tell(MemberSignedIn(channel="app"), at)

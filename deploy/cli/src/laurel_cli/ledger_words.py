@@ -87,9 +87,13 @@ KIND_WORDS = {
     "given_back": "given back",
     "awarded": "awarded",
     "award_taken_back": "award taken back",
+    "task_done": "task done",
+    "task_taken_back": "task undone",
     "spent": "spent",
     "expired": "expired",
     "extended": "extended",
+    "redated": "lasts by tier",
+    "activated": "activated",
     "repaid": "debt repaid",
     "transferred_out": "given away",
     "transferred_in": "given by another",
@@ -172,6 +176,13 @@ def _campaign(_: Entry, why: Why, lens: Lens) -> str:
     return f"campaign {name} gives {why['points']:,} for {why['award_cause']}{because}"
 
 
+def _task(_: Entry, why: Why, lens: Lens) -> str:
+    return (
+        f"growth task {why['task']} is worth {why['points']:,} instead of {why['points_before']:,} since {why['task_cause']}: "
+        f"{lens.reason(why['because'])}"
+    )
+
+
 def _sign_in(_: Entry, why: Why, __: Lens) -> str:
     words = f"sign-in of {why['day']}"
     if "points_per_day" not in why:
@@ -198,6 +209,19 @@ def _extension(entry: Entry, why: Why, lens: Lens) -> str:
 
 def _sliding(entry: Entry, why: Why, lens: Lens) -> str:
     return f"{_move(entry, why, lens)}, because a purchase earned points"
+
+
+def _confirmation(entry: Entry, why: Why, lens: Lens) -> str:
+    if "points" not in why:
+        return f"order {why['order_id']} was confirmed; {why['because']}"
+    if entry["points"] < 0:
+        return f"{why['points']:,} points that would have waited until {lens.day(why['available_before'])} move on"
+    return f"order {why['order_id']} was confirmed: {why['points']:,} points can be spent from {lens.minute(why['available_at'])}"
+
+
+def _validity(entry: Entry, why: Why, lens: Lens) -> str:
+    tier, standing = lens.tier(why["tier"]), f"standing {why['ordinal']} ({why['standing']} by {why['standing_cause']})"
+    return f"{_move(entry, why, lens)}, because {standing} holds for them: at {tier} points last {why['validity_months']} months"
 
 
 def _move(entry: Entry, why: Why, lens: Lens) -> str:
@@ -283,11 +307,14 @@ _RULES = {
     "refund": _refund,
     "rated again": _again,
     "campaign": _campaign,
+    "task": _task,
     "sign_in": _sign_in,
     "review": _review,
     "expiry": _expiry,
     "extension": _extension,
     "sliding": _sliding,
+    "point validity": _validity,
+    "confirmation": _confirmation,
     "spending": _spending,
     "transfer": _transfer,
     "transfer returned": _returned,

@@ -12,13 +12,14 @@ from points_svc.handlers.take_handovers import take_handovers
 from points_svc.store import PointsStore
 
 LISTENS_TO: tuple[Hearing[PointsStore], ...] = (
-    hears("tiers", rerate_orders, tiers.StandingChanged, tiers.ActivitiesAssessed),
+    hears("tiers", rerate_orders, tiers.StandingChanged, tiers.TaskRewardChanged, tiers.ActivitiesAssessed),
     hears("campaigns", credit_awards, campaigns.AwardGranted, campaigns.AwardTakenBack),
     hears(
         "activities",
         rate_activities,
         activities.PurchaseRecorded,
         activities.PurchaseRefunded,
+        activities.OrderConfirmed,
         activities.MemberSignedIn,
         activities.ReviewPosted,
         activities.ProductShared,

@@ -1,24 +1,26 @@
-"""What tier-svc says: standing facts, marks, and that it has loaded a programme. The one thing not to break: id, time and body derive
-from the fact alone, so that a replay or `resay` says the same bytes."""
+"""What tier-svc says: standing facts, marks, what tasks are worth in points, and that it has loaded a programme. The one thing not to
+break: id, time and body derive from the fact alone, so that a replay or `resay` says the same bytes."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from laurel_contracts.envelope import Event, derived_id, encode
 from laurel_contracts.programmes import ProgrammeLoaded
 from laurel_contracts.registry import TYPE_OF
-from laurel_contracts.tiers import ActivitiesAssessed, ClubStandingChanged, StandingChanged
+from laurel_contracts.tiers import ActivitiesAssessed, ClubStandingChanged, StandingChanged, TaskRewardChanged
 from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.facts import Fact
+from tier_svc.domain.tasks import Reward
 
 TOPIC = "tiers"
 SOURCE = "tier-svc"
 
 _STANDING_CHANGED = TYPE_OF[StandingChanged]
 _CLUB_STANDING_CHANGED = TYPE_OF[ClubStandingChanged]
+_TASK_REWARD_CHANGED = TYPE_OF[TaskRewardChanged]
 _ACTIVITIES_ASSESSED = TYPE_OF[ActivitiesAssessed]
 _PROGRAMME_LOADED = "laurel.programme.loaded.v1"
 
@@ -111,6 +113,32 @@ def club_standing_changed(member_id: UUID, partition: int, fact: ClubFact) -> Sa
         time=fact.at,
         subject=member_id,
         programmeversion=fact.version,
+        data=data,
+    )
+    return _saying(partition, None, said, None)
+
+
+def task_reward_changed(member_id: UUID, partition: int, reward: Reward) -> Saying:
+    """What a task is worth in points has changed. Without key and number like a standing in a club; it counts by its own number."""
+    effort = reward.effort
+    data = TaskRewardChanged(
+        task=effort.task,
+        period=date.fromordinal(effort.period),
+        number=reward.number,
+        points=reward.points,
+        points_before=reward.before,
+        at=reward.at,
+        cause=f"activity {reward.cause}",
+        done_with=effort.seq if reward.points else None,
+        why=reward.why,
+    )
+    said = Event(
+        id=str(derived_id("task-reward", member_id, reward.number)),
+        source=SOURCE,
+        type=_TASK_REWARD_CHANGED,
+        time=reward.time,
+        subject=member_id,
+        programmeversion=effort.version,
         data=data,
     )
     return _saying(partition, None, said, None)

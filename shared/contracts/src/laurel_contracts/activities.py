@@ -52,6 +52,12 @@ class PurchaseRefunded(Data, frozen=True, kw_only=True):
     amount_minor: AmountMinor | None = None  # with lines: None or their sum
 
 
+class OrderConfirmed(Data, frozen=True, kw_only=True):
+    """The buyer has what he bought: delivered, or its receipt confirmed; one per `order_id`. Points that wait for it can be spent then."""
+
+    order_id: ShortText
+
+
 class MemberSignedIn(Data, frozen=True, kw_only=True):
     """A sign-in; one per member and programme-local day."""
 

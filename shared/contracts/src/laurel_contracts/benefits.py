@@ -75,7 +75,8 @@ class BenefitRules(Part, frozen=True, kw_only=True):
 class Task(Part, frozen=True, kw_only=True):
     """A growth task: `count` activities of one kind, once per local period `per` of the activities (None: once for ever). `which`: only
     that activity_id or survey_id. `least_minor`: of a purchase at least so much must be left. `within_days`: all of them within so many
-    local days that follow each other. `from_day`, `to_day`: only activities on these local days and between."""
+    local days that follow each other. `from_day`, `to_day`: only activities on these local days and between. It gives growth, points
+    or both."""
 
     id: Id
     name: str = ""

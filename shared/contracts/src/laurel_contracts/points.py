@@ -24,7 +24,7 @@ class PointsPosted(Data, frozen=True, kw_only=True):
     """A cause moved the account; the balance as it stands after it. `ladder` lists what expires when: (instant, points), ascending,
     so that a reader can leave out what has expired although the day has not been closed; `pending` likewise what becomes available when."""
 
-    # "activity 17", "standing 3", "award 2", "spending <key>", "day 2018-07-01"
+    # "activity 17", "standing 3", "award 2", "task 4", "spending <key>", "day 2018-07-01"
     # "hold", "capture", "void" and "expiry", each with the hold's id
     cause: ShortText
     postings: tuple[Posting, ...]  # none where points were only set apart or given back

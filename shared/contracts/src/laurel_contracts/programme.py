@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from laurel_contracts.benefits import BenefitRules, Task
+from laurel_contracts.benefits import Benefit, BenefitRules, Task
 from laurel_contracts.envelope import ShortText
 from laurel_contracts.programme_parts import Count, Part, Rate
 
@@ -32,7 +32,9 @@ class EarningRule(Part, frozen=True, kw_only=True):
 
 
 class PurchaseRule(Part, frozen=True, kw_only=True):
-    """domain.md 3.1. `category_rates` overrides `rate`; `not_qualifying` categories earn nothing and count in no tier metric."""
+    """domain.md 3.1. `category_rates` overrides `rate`; `not_qualifying` categories earn nothing and count in no tier metric. Points are
+    available `pending_days` after the purchase; with `activation` `event` once the order is confirmed (never confirmed, they expire as they
+    are), with `days_or_event` at whichever is first."""
 
     rate: Rate = "1"
     category_rates: dict[str, Rate] = {}
@@ -40,9 +42,15 @@ class PurchaseRule(Part, frozen=True, kw_only=True):
     extra: tuple[EarningRule, ...] = ()
     max_points_per_order: Count | None = None
     pending_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 0
+    activation: Literal["days", "event", "days_or_event"] | msgspec.UnsetType = msgspec.UNSET
     refund_window_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = (
         14  # after so long a purchase counts for a referral
     )
+
+    @property
+    def activates(self) -> str:
+        """What makes points available; unset: days."""
+        return "days" if isinstance(self.activation, msgspec.UnsetType) else self.activation
 
 
 class Cap(Part, frozen=True, kw_only=True):
@@ -288,6 +296,13 @@ class Programme(Part, frozen=True, kw_only=True):
     def wallet(self) -> StoredValueRule:
         """What is said about stored value, or its defaults."""
         return StoredValueRule() if self.stored_value is msgspec.UNSET else self.stored_value
+
+    @property
+    def point_validities(self) -> tuple[Benefit, ...]:
+        """The benefits that say how long points last."""
+        if isinstance(self.benefits, msgspec.UnsetType):
+            return ()
+        return tuple(each for each in self.benefits.catalogue if each.kind == "point_validity")
 
 
 def parse(document: bytes | dict[str, Any]) -> Programme:

@@ -13,6 +13,7 @@ from laurel_contracts.envelope import Event
 ACTIVITY_TYPES: dict[str, type[Any]] = {
     "laurel.purchase.recorded.v1": activities.PurchaseRecorded,
     "laurel.purchase.refunded.v1": activities.PurchaseRefunded,
+    "laurel.order.confirmed.v1": activities.OrderConfirmed,
     "laurel.member.signed-in.v1": activities.MemberSignedIn,
     "laurel.review.posted.v1": activities.ReviewPosted,
     "laurel.product.shared.v1": activities.ProductShared,
@@ -40,6 +41,7 @@ TOPICS: dict[str, dict[str, type[Any]]] = {
     "tiers": {
         "laurel.standing.changed.v1": tiers.StandingChanged,
         "laurel.club-standing.changed.v1": tiers.ClubStandingChanged,
+        "laurel.task-reward.changed.v1": tiers.TaskRewardChanged,
         "laurel.activities.assessed.v1": tiers.ActivitiesAssessed,
         "laurel.programme.loaded.v1": programmes.ProgrammeLoaded,
     },

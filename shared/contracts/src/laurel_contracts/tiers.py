@@ -1,11 +1,11 @@
-"""What tier-svc says on `tiers`: standing facts, numbered by `ordinal`, and the marks behind them."""
+"""What tier-svc says on `tiers`: standing facts, numbered by `ordinal`, what tasks are worth in points, and the marks behind them."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Literal
 
-from laurel_contracts.envelope import Data, Instant, ShortText
+from laurel_contracts.envelope import Data, Instant, Points, ShortText
 
 StandingKind = Literal["raised", "kept", "lapsed", "lowered", "corrected", "overridden"]
 
@@ -45,6 +45,22 @@ class ClubStandingChanged(Data, frozen=True, kw_only=True):
     cause: ShortText
     rule: str = ""
     metrics: dict[str, int] = {}
+
+
+class TaskRewardChanged(Data, frozen=True, kw_only=True):
+    """What a growth task is worth in points to a member in one period has changed: from `points_before` to `points`, 0 where it is not done
+    any more. `number` counts per member over all tasks; of one task and period the highest number holds. `at`: what the points date from,
+    the time of the activity that completes the task. Without key and number on the topic, like a standing in a club."""
+
+    task: ShortText
+    period: date  # the first local day of it; 0001-01-01: once for ever
+    number: int
+    points: Points
+    points_before: Points
+    at: Instant
+    cause: ShortText  # "activity 17": what changed it
+    done_with: int | None = None  # the activity that completes it; None: none does
+    why: str = ""
 
 
 class ActivitiesAssessed(Data, frozen=True, kw_only=True):

@@ -133,7 +133,8 @@ class Applier(Generic[S]):
         that a handler may still say how far the lane has come."""
         store = self.open_store(tx)
         if isinstance(store, LocksFirst) and sum(map(bool, heard.values())) > 1:
-            await store.lock_first({one.key for batch in heard.values() for one in batch if one.key is not None})
+            about = (one.key or one.speaks_of for batch in heard.values() for one in batch)
+            await store.lock_first({who for who in about if who is not None})
         taken = {span.topic for span in tx.spans}
         for hearing in self.listens_to:
             batch = heard.get(hearing.topic, ())

@@ -68,6 +68,14 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
         """The key as the id it is; None on a record about a whole partition."""
         return None if self.key is None else UUID(bytes=self.key)
 
+    @property
+    def speaks_of(self) -> bytes | None:
+        """Whom a record is about: its key, or where it has none the subject of its event."""
+        event: Event[Any] | None = self.event
+        if self.key is not None or event is None or event.subject is None:
+            return self.key
+        return event.subject.bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

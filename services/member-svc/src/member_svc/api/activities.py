@@ -24,7 +24,7 @@ NDJSON = "application/x-ndjson"
 
 DESCRIPTION = """
 Reports of a channel, 1 to 1000: a JSON array, one report alone, or NDJSON of CloudEvents (domain.md 2.1). Each gets an outcome of its own:
-`accepted` (numbered, durable), `duplicate` (nothing happens), `waiting` (a refund or review whose order has not come), `refused`
+`accepted` (numbered, durable), `duplicate` (nothing happens), `waiting` (what is about an order that has not come), `refused`
 (with reason and path; uses up no key, so a corrected one comes under a new id), `conflict` (the same id or business key with
 other content; kept as a dead letter). The answer comes after everything has been written to disk.
 """

@@ -8,6 +8,7 @@ from typing import Protocol
 
 PURCHASE = "laurel.purchase.recorded.v1"
 REFUND = "laurel.purchase.refunded.v1"
+CONFIRMED = "laurel.order.confirmed.v1"
 SIGN_IN = "laurel.member.signed-in.v1"
 REVIEW = "laurel.review.posted.v1"
 SHARE = "laurel.product.shared.v1"
@@ -19,6 +20,7 @@ SURVEY = "laurel.survey.answered.v1"
 IDS: dict[str, tuple[str, ...]] = {
     PURCHASE: ("order_id",),
     REFUND: ("order_id", "refund_id"),
+    CONFIRMED: ("order_id",),
     SIGN_IN: (),
     REVIEW: ("order_id", "review_id"),
     SHARE: ("share_id",),
@@ -26,6 +28,10 @@ IDS: dict[str, tuple[str, ...]] = {
     COMPLAINT: ("complaint_id",),
     SURVEY: ("survey_id",),
 }
+
+
+# What is about an order that somebody else has reported, and waits for it.
+ABOUT_AN_ORDER = (REFUND, REVIEW, CONFIRMED)
 
 
 class OrderLine(Protocol):

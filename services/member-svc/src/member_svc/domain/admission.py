@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from member_svc.domain import keys, outcomes
-from member_svc.domain.activities import PURCHASE, REFUND, REVIEW
+from member_svc.domain.activities import CONFIRMED, PURCHASE, REFUND, REVIEW
 from member_svc.domain.identifiers import Name
 from member_svc.domain.orders import Order
 from member_svc.domain.outcomes import Outcome, Refusal
@@ -126,6 +126,9 @@ class _Door:
             return self._take_refund(report)
         if report.type == REVIEW:
             return self._take_review(report)
+        if report.type == CONFIRMED:
+            found = self._of_order(report)
+            return found if isinstance(found, Outcome) else self._accept(report, found[1], None)
         member = self._whose(report)
         if isinstance(member, Refusal):
             return _refused(report, member)
@@ -157,18 +160,26 @@ class _Door:
         self.decision.new_orders.append(order)
 
     def _take_refund(self, report: Report) -> Outcome:
-        """A refund belongs to the member of its order, whatever identifier it carries."""
+        """What is left of the order must suffice."""
+        found = self._of_order(report)
+        if isinstance(found, Outcome):
+            return found
+        order, owner = found
+        refusal = order.refusal_of(report.data)
+        if refusal is not None:
+            return _refused(report, refusal)
+        order.take_off(report.data)
+        return self._accept(report, owner, None)
+
+    def _of_order(self, report: Report) -> tuple[Order, Member] | Outcome:
+        """A refund or a confirmation belongs to the member of its order, whatever identifier it carries; without its order it waits."""
         if report.subject is not None and isinstance(member := self._subject(report.subject), Refusal):
             return _refused(report, member)
         order = self._order(report)
         if order is None:
             return self._wait(report, "its order has not come yet")
         owner = self._subject(order.member_id)
-        refusal = owner if isinstance(owner, Refusal) else order.refusal_of(report.data)
-        if refusal is not None or isinstance(owner, Refusal):
-            return _refused(report, refusal or _NOBODY)
-        order.take_off(report.data)
-        return self._accept(report, owner, None)
+        return _refused(report, owner) if isinstance(owner, Refusal) else (order, owner)
 
     def _take_review(self, report: Report) -> Outcome:
         """The order must be the member's, else the review waits (domain.md 3.2)."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from member_svc.domain.activities import (
     COMPLAINT,
+    CONFIRMED,
     JOINED,
     PURCHASE,
     REFUND,
@@ -46,6 +47,8 @@ def business_key(activity_type: str, data: Any) -> bytes | None:
         return order_key(data.order_id)
     if activity_type == REFUND:
         return hashed("refund", data.order_id, data.refund_id)
+    if activity_type == CONFIRMED:
+        return hashed("confirmed", data.order_id)
     if activity_type == SHARE:
         return hashed("share", data.share_id)
     if activity_type == COMPLAINT:
@@ -76,6 +79,8 @@ def content(activity_type: str, data: Any) -> bytes:
         return _purchase_content(data)
     if activity_type == REFUND:
         return _refund_content(data)
+    if activity_type == CONFIRMED:
+        return hashed(activity_type, data.order_id)
     if activity_type == COMPLAINT:
         return hashed(activity_type, data.complaint_id, data.kind)
     if activity_type == SURVEY:

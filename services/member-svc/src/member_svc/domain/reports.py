@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from member_svc.domain import calendar, keys, outcomes
-from member_svc.domain.activities import PURCHASE, REFUND, REVIEW, Purchase, Refund
+from member_svc.domain.activities import ABOUT_AN_ORDER, PURCHASE, REFUND, REVIEW, Purchase, Refund
 from member_svc.domain.identifiers import Name
 from member_svc.domain.orders import refunded_minor
 from member_svc.domain.outcomes import Refusal
@@ -59,8 +59,8 @@ class Report:
 
     @property
     def enrols(self) -> bool:
-        """Whether an unknown identifier in it makes a member: refunds and reviews belong to their order."""
-        return self.name is not None and self.subject is None and self.type not in (REFUND, REVIEW)
+        """Whether an unknown identifier in it makes a member: what is about an order belongs to it."""
+        return self.name is not None and self.subject is None and self.type not in ABOUT_AN_ORDER
 
 
 def report_of(index: int, envelope: Envelope, name: Name | None, data: Any, document: Any) -> Report:
@@ -70,7 +70,7 @@ def report_of(index: int, envelope: Envelope, name: Name | None, data: Any, docu
     order = b""
     if activity_type == PURCHASE:
         order = key or b""
-    elif activity_type in (REFUND, REVIEW):
+    elif activity_type in ABOUT_AN_ORDER:
         order = keys.order_key(data.order_id)
     return Report(
         index, envelope.source, envelope.id, activity_type, envelope.time, envelope.subject, name, data, document,

@@ -27,10 +27,14 @@ TAKEN_BACK = "taken_back"
 GIVEN_BACK = "given_back"
 AWARDED = "awarded"
 AWARD_TAKEN_BACK = "award_taken_back"
+TASK_DONE = "task_done"
+TASK_TAKEN_BACK = "task_taken_back"
 SPENT = "spent"
 EXPIRY = "expired"
 ADJUSTED = "adjusted"
 EXTENDED = "extended"
+REDATED = "redated"
+ACTIVATED = "activated"
 TRANSFERRED_OUT = "transferred_out"
 TRANSFERRED_IN = "transferred_in"
 TRANSFER_RETURNED = "transfer_returned"
@@ -57,10 +61,16 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 # A lot bears the number of its activity; lots of awards begin here, so that at equal times an activity's own lot is spent first.
 AWARD_LOTS_FROM = 1 << 40
+TASK_LOTS_FROM = 1 << 44  # then the number that tier-svc has given to what it says of tasks
 HANDED_LOTS_FROM = 1 << 45  # then the number of the entry: points from another member, and bonuses for what others did
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
 ADJUSTED_LOTS_FROM = 1 << 54  # then the entry that filled it: corrected by hand, or back by hand after its expiry
-EXTENDED_LOTS_FROM = 1 << 60  # then the number of the entry that moved points here
+EXTENDED_LOTS_FROM = (
+    1 << 60
+)  # then the number of the entry that moved points here, because somebody asked for it or where expiry slides
+MOVED_LOTS_FROM = (
+    1 << 61
+)  # then the number of the entry that moved points here, because a rule says so: their tier, their activation
 
 
 @dataclass(slots=True)
@@ -163,6 +173,7 @@ class Order:
     unallocated_minor: int  # refunded without lines
     parts: list[Part]
     net: int  # points
+    confirmed_at: datetime | None = None  # where its points have waited for this
     is_new: bool = False
     is_changed: bool = False
 
@@ -340,6 +351,11 @@ class Account:
         if self.reached is None or as_of is None or as_of == self.began_after:
             return self.reached
         return max(self.reached, as_of)
+
+
+def by_request(lot: Lot) -> bool:
+    """Whether the lot's points were given a longer life than they had by their activity."""
+    return EXTENDED_LOTS_FROM <= lot.lot < MOVED_LOTS_FROM
 
 
 def is_over(lot: Lot, account: Account) -> bool:

@@ -6,15 +6,25 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from points_svc.domain import caps, ledger, streaks
-from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, SignIns, Why
-from points_svc.domain.rules import Rules
+from points_svc.domain.account import EARNED, Account, Dated, Lot, NoEffect, Order, SignIns, Why
+from points_svc.domain.policies import Policy
+from points_svc.domain.rules import ONLY_BY_EVENT, Rules
 
 AT_ONCE = timedelta(0)
 
 
-def new_lot(account: Account, kind: str, dated: Dated, rules: Rules, *, pending: timedelta = AT_ONCE) -> Lot:
-    """An empty lot that dates from its activity (domain.md 3.4); where expiry slides, it lasts no shorter than what lives already."""
-    until = rules.expiry.expires_at(dated.day)
+def new_lot(
+    account: Account,
+    kind: str,
+    dated: Dated,
+    rules: Rules,
+    *,
+    pending: timedelta = AT_ONCE,
+    policy: Policy | None = None,
+) -> Lot:
+    """An empty lot that dates from its activity (domain.md 3.4); where expiry slides, it lasts no shorter than what lives already.
+    `policy`: where the tier says how long it lasts."""
+    until = (policy or rules.expiry).expires_at(dated.day)
     if rules.expiry.slides and account.lives_until is not None:
         until = max(until, account.lives_until)
     return lot_until(account, kind, dated, until, pending=pending)
@@ -27,6 +37,24 @@ def lot_until(account: Account, kind: str, dated: Dated, expires_at: datetime, *
     lot = Lot(dated.number, kind, 0, 0, 0, at, at + pending if pending else at, expires_at, born_after, None, True)
     account.lots[dated.number] = lot
     return lot
+
+
+def order_lot(account: Account, order: Order, rules: Rules) -> Lot:
+    """An empty lot of an order: it lasts as long as the order's tier says, and can be spent when the programme or a confirmation says."""
+    policy = rules.expiry_at(order.tier) if rules.lasting else None
+    lot = new_lot(account, "purchase", order.dated, rules, pending=rules.pending, policy=policy)
+    if rules.by_event:
+        if rules.activation == ONLY_BY_EVENT:
+            lot.available_at = lot.expires_at
+        if order.confirmed_at is not None:
+            lot.available_at = max(order.at, min(lot.available_at, order.confirmed_at))
+    return lot
+
+
+def still_pending(lot: Lot, until: datetime) -> timedelta:
+    """How long after they were earned the points of a lot are to be available in one that lasts until another instant: what waits for an
+    event alone waits as long as it lives."""
+    return (until if lot.available_at == lot.expires_at else lot.available_at) - lot.earned_at
 
 
 def rate_sign_in(account: Account, dated: Dated, rules: Rules) -> None:
@@ -86,6 +114,9 @@ def _earn(account: Account, dated: Dated, points: int, why: Why, rules: Rules) -
     granted, bounds = caps.bounded(account, why["rule"], rules.caps(why["rule"]), points, dated.day)
     points, why = granted, why | bounds
     if points:
-        ledger.put(account, new_lot(account, why["rule"], dated, rules), points, EARNED, why)
+        policy = rules.expiry_at(account.tier) if rules.lasting else None
+        if policy is not None:
+            why["validity_months"] = policy.months
+        ledger.put(account, new_lot(account, why["rule"], dated, rules, policy=policy), points, EARNED, why)
     else:
         account.no_effects.append(NoEffect(account.cause, dated.at, why))

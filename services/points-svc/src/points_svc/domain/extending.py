@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from points_svc.domain import calendar, earning, ledger
-from points_svc.domain.account import EXTENDED_LOTS_FROM, Account, Dated, Lot, Why
+from points_svc.domain.account import EXTENDED, EXTENDED_LOTS_FROM, Account, Dated, Lot, Why, by_request
 from points_svc.domain.rules import Rules
 from points_svc.domain.spending import Refused
 
@@ -59,16 +59,17 @@ def extend(
 
 def _extend(account: Account, lot: Lot, until: datetime, why: Why) -> Moved:
     number = EXTENDED_LOTS_FROM + account.seq + 1
-    pending = lot.available_at - lot.earned_at
+    pending = earning.still_pending(lot, until)
     dated = Dated(number, lot.earned_at, lot.earned_at.date())  # the day plays no part where the expiry is given
     longer = earning.lot_until(account, lot.kind, dated, until, pending=pending)
     longer.extends = lot.lot if lot.extends is None else lot.extends
     points = lot.remaining
     reason = why | {"lot": lot.lot, "points": points, "expired_before": lot.expires_at, "expires_at": until}
-    ledger.extend(account, lot, longer, reason)
+    ledger.move(account, lot, longer, EXTENDED, reason)
     return Moved(points, lot, longer)
 
 
 def _first_expiry(account: Account, lot: Lot) -> datetime:
-    """What the lot expired at before anybody extended it."""
-    return lot.expires_at if lot.extends is None else account.lots[lot.extends].expires_at
+    """What the lot's points expired at before anybody extended them; by their tier, where that has become known late."""
+    number = lot.lot if lot.extends is None else lot.extends
+    return [one for one in ledger.family(account, number) if not by_request(one)][-1].expires_at

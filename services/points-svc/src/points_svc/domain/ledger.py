@@ -12,7 +12,6 @@ from points_svc.domain.account import (
     DEBT,
     EXPIRED,
     EXPIRY,
-    EXTENDED,
     GIVEN_BACK,
     HELD,
     ISSUANCE,
@@ -137,10 +136,10 @@ def take(account: Account, own: Lot | None, amount: int, kind: str, why: Why, *,
         raise ValueError(f"points are taken back from {account.member_id} whose lots have not been read")
     consumed: list[tuple[int, int]] = []
     missing = amount
-    family = _family(account, own)
-    for lot in family:
+    ours = [] if own is None else family(account, own.lot)
+    for lot in ours:
         missing -= _consume(account, lot, missing, consumed)
-    for lot in family:
+    for lot in ours:
         revived = min(missing, lot.expired)
         if revived:
             lot.expired -= revived
@@ -199,28 +198,27 @@ def release(account: Account, lot: Lot, amount: int, why: Why, *, order_id: str 
     _settle(account, lot, amount, why, order_id)
 
 
-def extend(account: Account, lot: Lot, longer: Lot, why: Why) -> None:
-    """What is left of a lot moves into one that lasts longer: two entries by way of clearing, so that either lot keeps its expiry and what
-    was said before can be said again."""
+def move(account: Account, lot: Lot, to: Lot, kind: str, why: Why) -> None:
+    """What is left of a lot moves into another one that was earned with it: two entries by way of clearing, so that either lot keeps its
+    dates and what was said before can be said again."""
     amount = lot.remaining
     consumed: list[tuple[int, int]] = []
     _consume(account, lot, amount, consumed)
-    write(account, EXTENDED, amount, why, debit=AVAILABLE, credit=CLEARING, consumed=tuple(consumed))
-    write(account, EXTENDED, amount, why, debit=CLEARING, credit=AVAILABLE, lot=longer.lot)
-    longer.granted += amount
-    _move(account, longer, amount)
+    write(account, kind, amount, why, debit=AVAILABLE, credit=CLEARING, consumed=tuple(consumed))
+    write(account, kind, amount, why, debit=CLEARING, credit=AVAILABLE, lot=to.lot)
+    to.granted += amount
+    _move(account, to, amount)
 
 
 def where_points_live(account: Account, number: int) -> Lot | None:
     """The lot of an activity, or the one that lasts longest of those that its points have moved on to; None: there is none yet."""
-    return max(_family(account, account.lots.get(number)), key=lambda lot: lot.expires_at, default=None)
+    return max(family(account, number), key=lambda lot: (lot.expires_at, lot.lot), default=None)
 
 
-def _family(account: Account, own: Lot | None) -> list[Lot]:
-    """A lot, and those that its points have moved on to."""
-    if own is None:
-        return []
-    return [own, *sorted((lot for lot in account.lots.values() if lot.extends == own.lot), key=lambda lot: lot.lot)]
+def family(account: Account, number: int) -> list[Lot]:
+    """The lot of an activity, and those that its points have moved on to; its own first."""
+    found = (lot for lot in account.lots.values() if number in (lot.lot, lot.extends))
+    return sorted(found, key=lambda lot: lot.lot)
 
 
 def lots_in_turn(account: Account) -> list[Lot]:

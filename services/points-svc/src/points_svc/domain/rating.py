@@ -61,7 +61,11 @@ def rate_purchase(account: Account, purchase: Purchase, dated: Dated, rules: Rul
         return
     order.net = points
     account.earned_net += points
-    lot = earning.new_lot(account, "purchase", dated, rules, pending=rules.pending)
+    if rules.lasting:
+        why["validity_months"] = rules.expiry_at(order.tier).months
+    if rules.by_event:
+        why["activation"] = rules.activation
+    lot = earning.order_lot(account, order, rules)
     ledger.put(account, lot, points, EARNED, why, order_id=order.order_id)
     if rules.expiry.slides:
         sliding.prolong(account, dated, rules)

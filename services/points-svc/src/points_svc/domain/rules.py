@@ -11,9 +11,10 @@ from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from points_svc.domain import policies, stacking
+from points_svc.domain import lasting, policies, stacking
 from points_svc.domain.policies import Policy
 
+BY_DAYS, ONLY_BY_EVENT = "days", "event"  # what makes points available; else whichever is first
 MILLIONTHS = 10**6  # the contract allows six decimals in a rate
 
 
@@ -32,6 +33,8 @@ class PurchaseRules(Protocol):
     def max_points_per_order(self) -> int | None: ...
     @property
     def pending_days(self) -> int: ...
+    @property
+    def activates(self) -> str: ...
     @property
     def refund_window_days(self) -> int: ...
 
@@ -223,6 +226,8 @@ class Programme(Protocol):
     def tiers(self) -> Tiers: ...
     @property
     def wallet(self) -> StoredValueRules: ...
+    @property
+    def point_validities(self) -> Sequence[lasting.Validity]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +267,13 @@ class Rules:
     alone_max: int  # points corrected by hand by one person alone
     checkout: CheckoutRules
     wallet: StoredValueRules
+    lasting: Mapping[str, Policy]  # tiers at which points last longer; mostly none
+    activation: str = BY_DAYS
+    by_event: bool = False  # whether a confirmation makes an order's points available
+
+    def expiry_at(self, tier: str | None) -> Policy:
+        """By what points expire that are earned at a tier."""
+        return self.lasting.get(tier or self.lowest_tier, self.expiry)
 
     def caps(self, rule: str) -> Sequence[CapRule]:
         """What bounds a rule per period; nothing bounds orders but their own maximum, because they are rated again."""
@@ -310,6 +322,7 @@ def rules_of(programme: Programme) -> Rules:
     points, purchase = programme.points, programme.points.purchase
     special = {category: Rate(millionths(rate)) for category, rate in purchase.category_rates.items()}
     special |= {category: Rate(0, excluded=True) for category in purchase.not_qualifying}
+    ladder, expiry = [tier.id for tier in programme.tiers.ladder], policy_of(points.expiry, ZoneInfo(programme.zone))
     return Rules(
         version=programme.version,
         zone=ZoneInfo(programme.zone),
@@ -320,14 +333,14 @@ def rules_of(programme: Programme) -> Rules:
         points_max_per_order=purchase.max_points_per_order,
         pending=timedelta(days=purchase.pending_days),
         multipliers={tier.id: millionths(tier.multiplier) for tier in programme.tiers.ladder},
-        lowest_tier=programme.tiers.ladder[0].id,
+        lowest_tier=ladder[0],
         sign_in=points.sign_in,
         review=points.review,
         join=points.join,
         referral=points.referral,
         refund_window=timedelta(days=purchase.refund_window_days),
         share=points.share,
-        expiry=policy_of(points.expiry, ZoneInfo(programme.zone)),
+        expiry=expiry,
         reminder_days=tuple(sorted(set(points.expiry.reminder_days))),
         extension_days_max=points.expiry.extension_days_max,
         hold_for=timedelta(seconds=points.spending.hold_seconds),
@@ -336,6 +349,9 @@ def rules_of(programme: Programme) -> Rules:
         alone_max=points.adjusting.alone_max,
         checkout=points.checkout,
         wallet=programme.wallet,
+        lasting=lasting.policies_of(programme.point_validities, ladder, expiry),
+        activation=purchase.activates,
+        by_event=purchase.activates != BY_DAYS,
     )
 
 
@@ -370,4 +386,5 @@ def problems_of(programme: Programme) -> list[str]:
     ]
     found += stacking.problems(purchase.extra)
     found += policies.problems(programme.points.expiry.policy, programme.points.expiry.dates)
+    found += lasting.problems(programme.point_validities, programme.points.expiry.policy)
     return found

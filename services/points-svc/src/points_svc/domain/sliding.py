@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from points_svc.domain import earning, ledger
-from points_svc.domain.account import EXTENDED_LOTS_FROM, Account, Dated, Lot, Why
+from points_svc.domain.account import EXTENDED, EXTENDED_LOTS_FROM, Account, Dated, Lot, Why
 from points_svc.domain.rules import Rules
 
 
@@ -28,7 +28,7 @@ def prolong(account: Account, purchase: Dated, rules: Rules) -> None:
 def _move_on(account: Account, lot: Lot, until: datetime, why: Why) -> None:
     number = EXTENDED_LOTS_FROM + account.seq + 1
     dated = Dated(number, lot.earned_at, lot.earned_at.date())  # the day plays no part: what lives until when is known
-    longer = earning.lot_until(account, lot.kind, dated, until, pending=lot.available_at - lot.earned_at)
+    longer = earning.lot_until(account, lot.kind, dated, until, pending=earning.still_pending(lot, until))
     longer.extends = lot.lot if lot.extends is None else lot.extends
     reason = why | {"lot": lot.lot, "points": lot.remaining, "expired_before": lot.expires_at, "expires_at": until}
-    ledger.extend(account, lot, longer, reason)
+    ledger.move(account, lot, longer, EXTENDED, reason)

@@ -35,6 +35,10 @@ def sentences_of(kind: str, cause: str, order_id: str | None, why: Why) -> list[
         told = _RULES.get(str(why.get("rule")), _plainly)(why, order_id)
     except (KeyError, TypeError, ValueError):  # kept by another release, with other fields: still told, as it stands
         told = _plainly(why, order_id)
+    if "validity_months" in why and why.get("rule") != "point validity":
+        told = [*told, f"At the tier held then, points last {why['validity_months']} months."]
+    if why.get("activation") and why.get("rule") == "purchase":
+        told = [*told, f"They can be spent {_WAITS[why['activation']]}."]
     by = f"This follows from the rule “{why.get('rule', 'none')}”"
     by += f" of programme version {why['version']}" if "version" in why else ""
     return [*told, f"{by}; its cause is {cause}, and the ledger calls it {kind}."]
@@ -60,6 +64,7 @@ _LATER = {
     "taken_back": "taken back with a refund",
     "rated_again": "put right when a standing became known",
     "award_taken_back": "taken back with an award",
+    "task_taken_back": "taken back with a growth task",
     "given_back": "given back",
     "transferred_out": "sent to another member",
 }
@@ -130,6 +135,11 @@ def _campaign(why: Why, _order: str | None) -> list[str]:
     return [f"Campaign {why['campaign_id']} awards {_points(why['points'])} for {why['award_cause']}{because}."]
 
 
+def _task(why: Why, _order: str | None) -> list[str]:
+    told = f"{why['task_cause']} made a difference to growth task {why['task']}: {why['because']}."
+    return [told, f"The task is worth {_points(why['points'])} now; before it was {why['points_before']:,}."]
+
+
 def _sign_in(why: Why, _order: str | None) -> list[str]:
     if "points_per_day" not in why:
         return [f"The sign-in of {why['day']} earned nothing: there is {why['cap']}, and that day had one."]
@@ -156,6 +166,28 @@ def _join(why: Why, _order: str | None) -> list[str]:
 
 def _expiry(why: Why, _order: str | None) -> list[str]:
     return [f"What was not spent by {why.get('as_of') or why.get('expires_at')} has expired."]
+
+
+def _validity(why: Why, _order: str | None) -> list[str]:
+    return [
+        f"It became known that standing fact {why.get('ordinal')} holds for the activity that earned these {_points(why['points'])}.",
+        f"At the tier {why['tier']} points last {why['validity_months']} months: until {why['expires_at']}, not {why['expired_before']}.",
+    ]
+
+
+_WAITS = {
+    "event": "once the order is confirmed",
+    "days_or_event": "once the order is confirmed, or when the waiting days have passed",
+}
+
+
+def _confirmation(why: Why, _order: str | None) -> list[str]:
+    if "points" not in why:
+        return [f"Order {why['order_id']} was confirmed, but {why['because']}."]
+    return [
+        f"Order {why['order_id']} was confirmed: {_points(why['points'])} that waited until {why['available_before']} can be spent from "
+        f"{why['available_at']} on."
+    ]
 
 
 def _spending(why: Why, _order: str | None) -> list[str]:
@@ -192,10 +224,13 @@ _RULES: Mapping[str, Callable[[Why, str | None], list[str]]] = {
     "refund": _refund,
     "rated again": _again,
     "campaign": _campaign,
+    "task": _task,
     "sign_in": _sign_in,
     "review": _review,
     "join": _join,
     "expiry": _expiry,
+    "confirmation": _confirmation,
+    "point validity": _validity,
     "spending": _spending,
     "hold": _hold,
     "capture": _capture,

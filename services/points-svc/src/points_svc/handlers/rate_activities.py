@@ -12,6 +12,7 @@ from uuid import UUID
 from laurel_contracts.activities import (
     ActivityJoined,
     MemberSignedIn,
+    OrderConfirmed,
     ProductShared,
     PurchaseRecorded,
     PurchaseRefunded,
@@ -21,7 +22,19 @@ from laurel_contracts.decisions import DayClosed, MemberFrozen, MemberRegistered
 from laurel_contracts.envelope import Event
 from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
-from points_svc.domain import calendar, caps, earning, expiry, ledger, rating, referrals, refunds, spending, standings
+from points_svc.domain import (
+    calendar,
+    caps,
+    confirming,
+    earning,
+    expiry,
+    ledger,
+    rating,
+    referrals,
+    refunds,
+    spending,
+    standings,
+)
 from points_svc.domain.account import Account, Dated, Day
 from points_svc.domain.rules import Rules
 from points_svc.handlers.reward_others import Crossings, reward_others
@@ -120,7 +133,7 @@ def _needs_of(batch: Sequence[Heard], by_key: Mapping[bytes, Account]) -> Needs:
         if heard.key is None:
             if kind is ProgrammeActivated:
                 needs.activations.append((heard.partition, data.version, data.effective_from))
-        elif kind is PurchaseRefunded:
+        elif kind is PurchaseRefunded or kind is OrderConfirmed:
             account = by_key[heard.key]
             needs.orders[account.member_id, data.order_id] = (account, data.order_id)
         elif kind is MemberRegistered and data.referrer_id is not None:
@@ -216,6 +229,11 @@ def _refund(account: Account, data: PurchaseRefunded, dated: Dated, versions: Ru
         referrals.refunded(account, order)
 
 
+def _confirmed(account: Account, data: OrderConfirmed, dated: Dated, versions: RulesByVersion, rules: Rules) -> None:
+    order = account.orders.get(data.order_id)
+    confirming.confirm(account, data.order_id, dated, versions[order.version] if order else rules)
+
+
 def _sign_in(account: Account, _data: MemberSignedIn, dated: Dated, _versions: RulesByVersion, rules: Rules) -> None:
     earning.rate_sign_in(account, dated, rules)
 
@@ -233,6 +251,7 @@ CAPPED: dict[type, str] = {MemberSignedIn: "sign_in", ReviewPosted: "review", Ac
 RATED: dict[type, Callable[[Account, Any, Dated, RulesByVersion, Rules], None]] = {
     PurchaseRecorded: _purchase,
     PurchaseRefunded: _refund,
+    OrderConfirmed: _confirmed,
     MemberSignedIn: _sign_in,
     ReviewPosted: _review,
     ActivityJoined: _joined,

@@ -1,16 +1,18 @@
-"""Standing facts become known: orders they hold for are rated by them, also those rated before. The one thing not to break: the result
-does not depend on how far each service had got."""
+"""Standing facts become known: orders they hold for are rated by them, also those rated before; and what growth tasks are worth in points.
+The one thing not to break: the result does not depend on how far each service had got."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from laurel_contracts.tiers import ActivitiesAssessed, StandingChanged
 from laurel_kit.hearing import BrokenNumbers, Heard, fresh
 from points_svc import events
-from points_svc.domain import ledger, standings
+from points_svc.domain import ledger, standings, validity
 from points_svc.domain.account import Account, Why
+from points_svc.domain.rules import Activation, in_force
+from points_svc.handlers.reward_tasks import TaskRewards, about_tasks
 from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 
@@ -22,16 +24,25 @@ async def rerate_orders(batch: Sequence[Heard], store: PointsStore) -> None:
             mark = heard.event.data
             store.move_mark(mark.topic, mark.partition, mark.next_offset)
     facts = [heard for heard in batch if heard.key is not None]
-    if not facts:
+    done = about_tasks(batch)
+    if not facts and not done:
         return
-    days = await store.days({heard.partition for heard in facts})
-    accounts = await store.lock({UUID(bytes=h.key): h.partition for h in facts if h.key is not None}, days)
+    days = await store.days({heard.partition for heard in (*facts, *done)})
+    spoken_of = {UUID(bytes=h.key): h.partition for h in facts if h.key is not None}
+    spoken_of.update((h.event.subject, h.partition) for h in done if h.event.subject is not None)
+    accounts = await store.lock(spoken_of, days)
     by_key = {account.member_id.bytes: account for account in accounts.values()}
     await sweep_first(accounts.values(), store)
-    await store.read_orders_after(_rated_before(facts, by_key))
+    late = _rated_before(facts, by_key)
+    await store.read_orders_after(late)
     rules = await store.rules({order.version for a in by_key.values() for order in a.orders.values()})
-    for heard in facts:
-        account = by_key[heard.key or b""]
+    rules_at = await _rules_at({account.day.partition for account, _ in late}, store)
+    rewards = await TaskRewards.of(done, accounts, store)
+    for heard in sorted((*facts, *done), key=_place) if done else facts:
+        if heard.key is None:
+            rewards.take(heard)
+            continue
+        account = by_key[heard.key]
         if heard.number is None:
             raise BrokenNumbers("a standing fact without a number")
         if not fresh(account.standing, heard.number):
@@ -47,10 +58,29 @@ async def rerate_orders(batch: Sequence[Heard], store: PointsStore) -> None:
                 tier=fact.effective_to,
                 why=_why(fact),
                 rules=rules,
+                rules_at=rules_at.get(account.day.partition),
             )
             ledger.close_page(account)
     await store.save(by_key.values())
+    await rewards.keep(store)
     store.say(events.statements_of(by_key.values()))
+
+
+async def _rules_at(partitions: Collection[int], store: PointsStore) -> dict[int, validity.RulesAt]:
+    """The version that the door has stamped on what happened at an instant, by partition: what is not an order bears none here."""
+    if not partitions:
+        return {}
+    activations = await store.activations(partitions)
+    rules = await store.rules({one.version for known in activations.values() for one in known})
+
+    def of(known: Sequence[Activation]) -> validity.RulesAt:
+        return lambda at: None if (version := in_force(known, at)) is None else rules[version]
+
+    return {partition: of(known) for partition, known in activations.items()}
+
+
+def _place(heard: Heard) -> tuple[int, int]:
+    return heard.partition, heard.offset
 
 
 def _rated_before(facts: Sequence[Heard], by_key: Mapping[bytes, Account]) -> list[tuple[Account, int]]:

@@ -41,6 +41,7 @@ from points_svc.store.reminders import Pass
 from points_svc.store.resaying import Books
 from points_svc.store.rewards import Rewards
 from points_svc.store.shares import Shares
+from points_svc.store.tasks import TaskRewards
 from points_svc.store.wallets import Wallets
 
 __all__ = ["PointsStore", "Shelf"]
@@ -77,6 +78,7 @@ class PointsStore(AdjustmentStore):
         self.tx = tx
         self.between = Between(tx)
         self.shares = Shares(tx)
+        self.tasks = TaskRewards(tx)
         self._shelf = shelf
         self._count_points = count_points
         self.rewards = Rewards(tx)

@@ -34,7 +34,7 @@ HOLDINGS = """
   FROM transfer WHERE debit = 'held' OR credit = 'held' GROUP BY member_id, cause"""
 
 # Debt comes from nothing but points taken back.
-MAKE_DEBT = "('taken_back', 'rated_again', 'award_taken_back', 'share_taken_back')"
+MAKE_DEBT = "('taken_back', 'rated_again', 'award_taken_back', 'share_taken_back', 'task_taken_back')"
 
 # A row for each break, with whose it is; proof.py counts the same rows. I1, I10 and rounds of I11 are nobody's own.
 BREAKERS = {

@@ -25,6 +25,7 @@ TABLES = {
     "share_purchase": "share_id, order_id",
     "purchase": "member_id, seq",
     "award": "award_id",
+    "task_reward": "member_id, task, period",
     "sign_ins": "member_id",
     "review_day": "member_id, day",
     "earned_in_period": "member_id, rule, per, since",

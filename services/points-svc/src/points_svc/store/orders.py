@@ -19,7 +19,7 @@ _parts = msgspec.json.Decoder(list[PartRow])
 _encode = msgspec.json.Encoder().encode
 
 COLUMNS = """member_id, order_id, seq, at, day, version, tier, ordinal, amount_minor, unallocated_minor,
-       CAST(parts AS text) AS parts, net"""
+       CAST(parts AS text) AS parts, net, confirmed_at"""
 
 NEW = (
     "member_id", "order_id", "seq", "at", "day", "version", "tier", "ordinal", "amount_minor", "unallocated_minor", "parts", "net",
@@ -27,10 +27,11 @@ NEW = (
 
 CHANGE = text("""
 UPDATE purchase p SET tier = n.tier, ordinal = n.ordinal, unallocated_minor = n.unallocated_minor,
-  parts = CAST(n.parts AS jsonb), net = n.net
+  parts = CAST(n.parts AS jsonb), net = n.net, confirmed_at = n.confirmed_at
 FROM unnest(CAST(:ids AS uuid[]), CAST(:seq AS bigint[]), CAST(:tier AS text[]), CAST(:ordinal AS bigint[]),
-            CAST(:unallocated_minor AS bigint[]), CAST(:parts AS text[]), CAST(:net AS bigint[]))
-  AS n(member_id, seq, tier, ordinal, unallocated_minor, parts, net)
+            CAST(:unallocated_minor AS bigint[]), CAST(:parts AS text[]), CAST(:net AS bigint[]),
+            CAST(:confirmed_at AS timestamptz[]))
+  AS n(member_id, seq, tier, ordinal, unallocated_minor, parts, net, confirmed_at)
 WHERE p.member_id = n.member_id AND p.seq = n.seq
 """)
 
@@ -86,10 +87,10 @@ def _into(accounts: dict[UUID, Account], rows: Iterable[Any]) -> None:
 
 def order_of(row: Any) -> Order:
     """A row as the order it is."""
-    _, order_id, seq, at, day, version, tier, ordinal, amount, unallocated, parts, net = row[:12]
+    _, order_id, seq, at, day, version, tier, ordinal, amount, unallocated, parts, net, confirmed_at = row[:13]
     return Order(
         order_id, seq, at, day, version, tier, ordinal, amount, unallocated,
-        [Part(rate, left, excluded, lines) for rate, left, excluded, lines in _parts.decode(parts)], net,
+        [Part(rate, left, excluded, lines) for rate, left, excluded, lines in _parts.decode(parts)], net, confirmed_at,
     )  # fmt: skip
 
 
@@ -117,6 +118,7 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
             unallocated_minor=[order.unallocated_minor for _, order in changed],
             parts=[_encode(_rows_of(order.parts)).decode() for _, order in changed],
             net=[order.net for _, order in changed],
+            confirmed_at=[order.confirmed_at for _, order in changed],
         )
 
 

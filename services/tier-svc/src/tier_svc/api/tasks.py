@@ -33,13 +33,15 @@ class EffortAnswer(BaseModel):
 
 
 class DoneAnswer(BaseModel):
-    """A task done: on which day, with which activity, by which version, for how much growth. `since`: the period it belongs to."""
+    """A task done: on which day, with which activity, by which version, for how much growth and points. `since`: the period it
+    belongs to."""
 
     task: str
     since: date | None
     day: date
     activity: int
     growth: int
+    points: int
     programme_version: int
 
     @classmethod
@@ -47,7 +49,7 @@ class DoneAnswer(BaseModel):
         effort = done.effort
         return cls(
             task=effort.task, since=_day(effort.period), day=date.fromordinal(effort.day), activity=effort.seq,
-            growth=effort.growth, programme_version=effort.version,
+            growth=effort.growth, points=effort.points, programme_version=effort.version,
         )  # fmt: skip
 
 
@@ -58,6 +60,7 @@ class TaskAnswer(BaseModel):
     name: str
     text: str
     growth: int
+    points: int
     count: int
     per: str | None
     since: date | None
@@ -73,8 +76,8 @@ class TaskAnswer(BaseModel):
     def of(cls, progress: Progress) -> TaskAnswer:
         task = progress.task
         return cls(
-            task=task.id, name=task.name, text=task.text, growth=task.growth, count=task.count, per=task.per,
-            since=_day(progress.period), until=None if progress.until is None else _day(progress.until),
+            task=task.id, name=task.name, text=task.text, growth=task.growth, points=task.points, count=task.count,
+            per=task.per, since=_day(progress.period), until=None if progress.until is None else _day(progress.until),
             have=progress.have, missing=progress.missing, by=None if progress.by is None else date.fromordinal(progress.by),
             done=None if progress.done is None else DoneAnswer.of(progress.done),
             counted=[EffortAnswer.of(each) for each in progress.efforts], why=progress.why,
@@ -133,6 +136,7 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore], c
 def _offered(task: Task) -> dict[str, Any]:
     return {
         "task": task.id, "name": task.name, "text": task.text, "asks": task.in_words, "per": task.per, "growth": task.growth,
+        "points": task.points,
     }  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """Whether the benefits and tasks of a programme make sense, before it is published. The one thing not to break: what is accepted here is
-kept as promised; what cannot be kept (points for a task) is refused with the reason, not left out in silence."""
+kept as promised; what cannot be kept is refused with the reason, not left out in silence."""
 
 from __future__ import annotations
 
@@ -72,12 +72,7 @@ def _of_limits(path: str, each: BenefitWords) -> Iterator[Fault]:
 
 
 def _of_task(path: str, each: TaskWords) -> Iterator[Fault]:
-    if each.points:
-        yield Fault(
-            f"{path}.points",
-            "points for a task cannot be posted yet: give growth, or let a campaign on the same activity award the points",
-        )
-    elif not each.growth:
+    if not each.growth and not each.points:
         yield Fault(path, f"{each.id} rewards nothing")
     if each.which is not None and each.done_by not in ("join", "survey"):
         yield Fault(f"{path}.which", "only an activity joined or a survey has a name of its own")

@@ -190,7 +190,8 @@ class Stream(Measured):
             if counted == values[LARGEST_ORDER]:
                 values[LARGEST_ORDER] = self.history().largest_since(restart)
         if self.efforts is not None:
-            self._grow(self.efforts.judge_order(order.seq, order.counted, order.counts))
+            moved = self.efforts.judge_order(order.seq, order.counted, order.counts, cause=step.seq, time=step.time)
+            self._grow(moved)
         move = after_refund(
             rules, self.standing, clock, values, lambda day, restart: self._values_then(rules, day.toordinal(), restart)
         )

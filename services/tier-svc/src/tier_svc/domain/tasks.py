@@ -1,6 +1,6 @@
-"""Growth tasks (成长任务): which activities count for which task, when it is done, and what growth this gives. Pure. The one thing not
-to break: whether a task is done is a function of the set of activities that count: no order of arrival and no batch changes it, and a task
-is done once per period."""
+"""Growth tasks (成长任务): which activities count for which task, when it is done, and what growth and points this gives. Pure. The one
+thing not to break: whether a task is done is a function of the set of activities that count: no order of arrival and no batch changes it,
+and a task is done once per period."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ class Task:
     within_days: int = 0  # 0: the whole period
     first_day: int = SINCE_EVER
     last_day: int = date.max.toordinal()
+    points: int = 0
 
     @classmethod
     def of(cls, words: TaskWords) -> Task:
@@ -72,7 +73,7 @@ class Task:
         last = date.fromisoformat(words.to_day) if words.to_day is not None else date.max
         return cls(
             words.id, words.name, words.text, words.done_by, words.count, words.growth, words.per, words.which,
-            words.least_minor, words.photos, words.within_days or 0, first.toordinal(), last.toordinal(),
+            words.least_minor, words.photos, words.within_days or 0, first.toordinal(), last.toordinal(), words.points,
         )  # fmt: skip
 
     @property
@@ -123,6 +124,7 @@ class Effort:
     least_minor: int
     version: int
     counts: bool = True
+    points: int = 0
 
 
 class Done(NamedTuple):
@@ -136,6 +138,33 @@ class Done(NamedTuple):
 
 
 Moved = tuple[int, int]  # a local day and the growth that it gains or loses
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What a task is worth in points in one period has changed: from `before` to `points` (0: it is not done, or not any more). `cause`:
+    the activity that changed it, at its `time`; `effort`: the one it is done with, or was. `number` counts per member; 0: not given yet."""
+
+    before: int
+    points: int
+    cause: int
+    time: datetime
+    effort: Effort
+    number: int = 0
+
+    @property
+    def at(self) -> datetime:
+        """What the points date from: the activity that the task is done with; where it is not, the one that undid it."""
+        return self.effort.time if self.points else self.time
+
+    @property
+    def why(self) -> str:
+        """In words."""
+        effort, name = self.effort, f"task {self.effort.task}"
+        if not self.points:
+            return f"{name} is done no more: activity {effort.seq}, which had completed it, counts no longer, and nothing stands in"
+        day = date.fromordinal(effort.day).isoformat()
+        return f"{name} is done on {day} with activity {effort.seq}: {effort.need} were asked for"
 
 
 def efforts_of(
@@ -152,7 +181,7 @@ def efforts_of(
         ):
             yield Effort(
                 task.id, task.period_of(day), seq, time, ordinal, task.count, task.within_days, task.growth,
-                task.least_minor, version, worth is None or worth >= task.least_minor,
+                task.least_minor, version, worth is None or worth >= task.least_minor, task.points,
             )  # fmt: skip
 
 
@@ -171,7 +200,7 @@ class Efforts:
     """What a member has done for tasks: what is stored of the periods at hand, and what this batch has added and changed. `whole`: all that
     was ever done is at hand."""
 
-    __slots__ = ("_by_period", "_of_order", "added", "changed", "known", "whole")
+    __slots__ = ("_by_period", "_of_order", "added", "changed", "known", "rewards", "whole")
 
     def __init__(
         self, stored: Iterable[Effort] = (), *, known: Iterable[tuple[str, int]] = (), whole: bool = True
@@ -182,6 +211,7 @@ class Efforts:
         self.whole = whole
         self.added: list[tuple[str, int, int]] = []
         self.changed: set[tuple[str, int, int]] = set()
+        self.rewards: list[Reward] = []  # changes of what tasks are worth in points, in the order of the stream
         for effort in stored:
             self._put(effort)
             self.known.add((effort.task, effort.period))
@@ -205,28 +235,38 @@ class Efforts:
             if done is not None and (done.day, done.effort.seq) < (effort.day, effort.seq):
                 return []
         self.added.append((effort.task, effort.period, effort.seq))
-        return self._moved(effort)
+        return self._moved(effort, effort.seq, effort.time)
 
-    def judge_order(self, seq: int, counted: int, counts: bool) -> list[Moved]:
-        """An order is worth `counted` by now: does it still count for its tasks? Gives back how growth moves."""
+    def judge_order(self, seq: int, counted: int, counts: bool, *, cause: int, time: datetime) -> list[Moved]:
+        """An order is worth `counted` by now: does it still count for its tasks? Gives back how growth moves. `cause`: the refund, at its
+        `time`."""
         moved: list[Moved] = []
         for key in self._of_order.get(seq, ()):
             effort = self._by_period[key][seq]
             still = counts and counted >= effort.least_minor
             if still != effort.counts:
-                moved += self._moved(replace(effort, counts=still))
+                moved += self._moved(replace(effort, counts=still), cause, time)
                 self.changed.add((*key, seq))
         return moved
 
-    def _moved(self, effort: Effort) -> list[Moved]:
+    def _moved(self, effort: Effort, cause: int, time: datetime) -> list[Moved]:
         key = (effort.task, effort.period)
         before = done_with(self._by_period.get(key, {}).values())
         self._put(effort)
         after = done_with(self._by_period[key].values())
         if before == after:
             return []
+        self._reward(before, after, cause, time)
         moved = [] if before is None else [(before.day, -before.effort.growth)]
         return moved if after is None else [*moved, (after.day, after.effort.growth)]
+
+    def _reward(self, before: Done | None, after: Done | None, cause: int, time: datetime) -> None:
+        """Points stay where they are while the task is worth the same, also where another activity completes it now: nobody's points are
+        taken and given anew for that."""
+        was, is_now = (0 if done is None else done.effort.points for done in (before, after))
+        done = after or before
+        if was != is_now and done is not None:
+            self.rewards.append(Reward(was, is_now, cause, time, done.effort))
 
     def to_add(self) -> list[Effort]:
         """What this batch has added, as it stands now."""
@@ -276,7 +316,8 @@ class Progress:
         if self.done is not None:
             effort = self.done.effort
             on = date.fromordinal(effort.day).isoformat()
-            return f"done on {on} with activity {effort.seq}: {effort.need} were asked for; {effort.growth} growth"
+            gives = f"{effort.growth} growth" + (f" and {effort.points} points" if effort.points else "")
+            return f"done on {on} with activity {effort.seq}: {effort.need} were asked for; {gives}"
         return f"{self.have} of {self.task.count} counts; asked: {self.task.in_words}"
 
 

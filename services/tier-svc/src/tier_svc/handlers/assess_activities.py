@@ -81,6 +81,8 @@ async def keep(judged: Iterable[Stream], store: TierStore) -> int:
             events.say(store.tx, events.standing_changed(stream.member_id, stream.partition, fact))
         for club_fact in stream.clubs.facts:
             events.say(store.tx, events.club_standing_changed(stream.member_id, stream.partition, club_fact))
+    for member_id, partition, reward in await store.rewards.keep(touched):
+        events.say(store.tx, events.task_reward_changed(member_id, partition, reward))
     store.tx.after_commit(lambda: store.metrics.assessed(fact.kind for stream in touched for fact in stream.facts))
     return len(touched)
 

@@ -43,4 +43,7 @@ async def _say_page(store: TierStore, member_id: UUID | None, after: UUID) -> tu
     in_clubs = await store.answers.club_facts(ids)
     for owner, partition, club_fact in in_clubs:
         events.say(store.tx, events.club_standing_changed(owner, partition, club_fact))
-    return ids, len(facts) + len(in_clubs)
+    rewards = await store.rewards.of_members(ids)
+    for owner, partition, reward in rewards:
+        events.say(store.tx, events.task_reward_changed(owner, partition, reward))
+    return ids, len(facts) + len(in_clubs) + len(rewards)

@@ -7,6 +7,7 @@ from tier_svc.metrics import TierMetrics
 from tier_svc.store.answers import Answers
 from tier_svc.store.benefits import Benefits
 from tier_svc.store.programmes import Programmes
+from tier_svc.store.rewards import TaskRewards
 from tier_svc.store.shelf import ProgrammeShelf
 from tier_svc.store.streams import Streams
 
@@ -24,5 +25,6 @@ class TierStore:
         self.metrics = metrics or TierMetrics()
         self.programmes = Programmes(tx, shelf)
         self.streams = Streams(tx, self.programmes)
+        self.rewards = TaskRewards(tx)
         self.answers = Answers(tx)
         self.benefits = Benefits(tx)

@@ -53,7 +53,8 @@ SELECT m.partition, {_FACT} FROM member m JOIN standing s ON s.member_id = m.mem
 WHERE m.member_id = ANY(CAST(:ids AS uuid[])) ORDER BY m.member_id, s.ordinal
 """)
 MEMBERS_LOCK = text("""
-SELECT member_id FROM member WHERE member_id > :after AND (ordinal > 0 OR clubs IS NOT NULL)
+SELECT member_id FROM member WHERE member_id > :after AND (ordinal > 0 OR clubs IS NOT NULL OR EXISTS (
+  SELECT FROM task_reward r WHERE r.member_id = member.member_id))
 ORDER BY member_id LIMIT :limit FOR NO KEY UPDATE
 """)
 MEMBER_KNOWN = text("SELECT 1 FROM member WHERE member_id = :member_id")

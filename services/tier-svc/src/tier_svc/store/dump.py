@@ -17,6 +17,7 @@ TABLES: dict[str, tuple[str, frozenset[str]]] = {
     "deed": ("member_id, seq", frozenset()),
     "period_end": ("member_id, at", frozenset()),
     "task_effort": ("member_id, task, period, seq", frozenset()),
+    "task_reward": ("member_id, number", frozenset()),
     "standing": ("member_id, ordinal", frozenset()),
     "club_fact": ("member_id, club, ordinal", frozenset()),
     "override": ("member_id, seq", frozenset()),

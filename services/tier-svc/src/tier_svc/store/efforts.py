@@ -15,7 +15,8 @@ from tier_svc.domain.stream import Stream
 from tier_svc.domain.tasks import Effort, Efforts
 
 _EFFORT = """
-e.member_id, e.task, e.period, e.seq, e.time, e.day, e.need, e.within_days, e.growth, e.least_minor, e.version, e.counts
+e.member_id, e.task, e.period, e.seq, e.time, e.day, e.need, e.within_days, e.growth, e.least_minor, e.version, e.counts,
+e.points
 """
 
 # The periods in which a batch does something.
@@ -41,11 +42,12 @@ SELECT {_EFFORT} FROM task_effort e WHERE e.member_id = ANY(CAST(:ids AS uuid[])
 
 # What a batch adds; an activity has one effort per task.
 EFFORTS_ADD = text("""
-INSERT INTO task_effort (member_id, task, period, seq, time, day, need, within_days, growth, least_minor, version, counts)
+INSERT INTO task_effort (member_id, task, period, seq, time, day, need, within_days, growth, least_minor, version, counts,
+                         points)
 SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tasks AS text[]), CAST(:periods AS date[]), CAST(:seqs AS bigint[]),
                      CAST(:times AS timestamptz[]), CAST(:days AS date[]), CAST(:needs AS integer[]), CAST(:withins AS integer[]),
                      CAST(:growths AS bigint[]), CAST(:leasts AS bigint[]), CAST(:versions AS integer[]),
-                     CAST(:counts AS boolean[]))
+                     CAST(:counts AS boolean[]), CAST(:points AS bigint[]))
 """)
 
 # Orders of which refunds have left too little, or that count again.
@@ -104,6 +106,7 @@ async def save(tx: Transaction, streams: Sequence[Stream]) -> None:
             growths=[effort.growth for _, effort in added],
             leasts=[effort.least_minor for _, effort in added],
             versions=[effort.version for _, effort in added],
+            points=[effort.points for _, effort in added],
         )
     changed = [(member_id, effort) for member_id, efforts in done for effort in efforts.to_change()]
     if changed:
@@ -129,5 +132,5 @@ def _gather(found: dict[UUID, dict[tuple[str, int, int], Effort]], rows: Iterabl
 def _effort(row: Any) -> Effort:
     return Effort(
         row.task, row.period.toordinal(), row.seq, row.time, row.day.toordinal(), row.need, row.within_days, row.growth,
-        row.least_minor, row.version, row.counts,
+        row.least_minor, row.version, row.counts, row.points,
     )  # fmt: skip

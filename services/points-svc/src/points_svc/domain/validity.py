@@ -1,0 +1,87 @@
+"""Points that last as long as the tier says under which they were earned, also where that becomes known late: what is left of them moves on
+into a lot with the right expiry, by two entries, as an extension does. The one thing not to break: what was decided meanwhile (spent,
+expired) stays decided, and an extension that somebody asked for is never shortened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from points_svc.domain import calendar, earning, ledger
+from points_svc.domain.account import (
+    AWARD_LOTS_FROM,
+    MOVED_LOTS_FROM,
+    REDATED,
+    Account,
+    Dated,
+    Lot,
+    Order,
+    Why,
+    by_request,
+    is_over,
+)
+from points_svc.domain.rules import Rules
+
+RulesAt = Callable[[datetime], Rules | None]
+
+
+def order_follows(account: Account, order: Order, rules: Rules, why: Why) -> None:
+    """The order's tier has changed: its points last as long as that one says."""
+    if rules.lasting:
+        _redate(account, order.dated, rules, why)
+
+
+def others_follow(account: Account, above: int, rules_at: RulesAt, why: Why) -> None:
+    """The same for what was earned by anything but money, by activities numbered above a number."""
+    orders = {order.seq for order in account.orders.values()}
+    origins = {lot.lot if lot.extends is None else lot.extends: lot.earned_at for lot in account.lots.values()}
+    for number, earned_at in sorted(origins.items()):
+        if above < number < AWARD_LOTS_FROM and number not in orders:
+            rules = rules_at(earned_at)
+            if rules is not None and rules.lasting:
+                day = calendar.local_day(earned_at, rules.zone)
+                _redate(account, Dated(number, earned_at, day), rules, why)
+
+
+def home(account: Account, order: Order, rules: Rules) -> Lot | None:
+    """The lot that more points of an order come into; None: it has none yet."""
+    newest = ledger.where_points_live(account, order.seq)
+    if newest is None or not (rules.lasting or order.confirmed_at is not None):
+        return newest
+    family = ledger.family(account, order.seq)
+    until = rules.expiry_at(order.tier).expires_at(order.day) if rules.lasting else newest.expires_at
+    from_ = None if order.confirmed_at is None else max(order.at, order.confirmed_at)
+    fitting = [
+        lot
+        for lot in family
+        if (lot.expires_at == until or (by_request(lot) and lot.expires_at > until))
+        and (from_ is None or lot.available_at <= from_)
+    ]
+    if fitting:
+        return fitting[-1]
+    moved = _moved_to(account, family[0], until)
+    if from_ is not None:
+        moved.available_at = min(moved.available_at, from_)
+    return moved
+
+
+def _redate(account: Account, activity: Dated, rules: Rules, why: Why) -> None:
+    policy = rules.expiry_at(account.tier)
+    until = policy.expires_at(activity.day)
+    for lot in ledger.family(account, activity.number):
+        if not lot.remaining or lot.expires_at == until or is_over(lot, account):
+            continue
+        if by_request(lot) and lot.expires_at > until:
+            continue
+        reason = why | {
+            "rule": "point validity", "version": rules.version, "tier": account.tier or rules.lowest_tier, "lot": lot.lot,
+            "points": lot.remaining, "expired_before": lot.expires_at, "expires_at": until, "validity_months": policy.months,
+        }  # fmt: skip
+        ledger.move(account, lot, _moved_to(account, lot, until), REDATED, reason)
+
+
+def _moved_to(account: Account, lot: Lot, until: datetime) -> Lot:
+    dated = Dated(MOVED_LOTS_FROM + account.seq + 1, lot.earned_at, lot.earned_at.date())  # the day plays no part
+    moved = earning.lot_until(account, lot.kind, dated, until, pending=earning.still_pending(lot, until))
+    moved.extends = lot.lot if lot.extends is None else lot.extends
+    return moved
