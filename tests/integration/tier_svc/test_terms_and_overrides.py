@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
-from laurel_contracts.decisions import StandingOverridden, StandingSanctioned
+from laurel_contracts.decisions import OverrideTakenBack, StandingOverridden, StandingSanctioned
 from tests.integration.tier_svc.histories import History
 from tests.integration.tier_svc.test_closing_ahead import in_pieces
 from tests.integration.tier_svc.world import NewWorld
@@ -26,12 +27,21 @@ OVERRIDE_CHANCE = 0.12
 
 
 class Staffed(History):
-    """A random log in which staff decides about standings too."""
+    """A random log in which staff decides about standings too, and thinks better of it."""
+
+    def __init__(self, *words: Any, **more: Any) -> None:
+        self.given: list[tuple[UUID, int]] = []
+        super().__init__(*words, **more)
 
     def _tell(self, number: int) -> None:
         chance = self.chance
         if chance.random() > OVERRIDE_CHANCE:
             super()._tell(number)
+            return
+        if self.given and chance.random() < 0.3:
+            who, seq = chance.choice(self.given)
+            from_ = self.now + timedelta(hours=chance.choice((-100, 0, 0, 50, 300)))
+            self.log.tell(who, OverrideTakenBack(override_seq=seq, since=from_, reason="r", actor="b"), self.now)
             return
         since = self.now + timedelta(hours=chance.choice((-200, -1, 0, 30, 400)))
         until = since + timedelta(hours=chance.choice((3, 100, 300, 1_500)))
@@ -42,7 +52,8 @@ class Staffed(History):
             tier, modes = chance.choice(("silver", "gold", "diamond", "unheard-of")), ("floor", "exact")
             mode: Any = chance.choice(modes)
             data = StandingOverridden(tier=tier, since=since, until=until, mode=mode, reason="r", actor="a")
-        self.log.tell(chance.choice(self.members), data, self.now)
+        who = chance.choice(self.members)
+        self.given.append((who, self.log.tell(who, data, self.now)))
 
 
 def document(terms: dict[str, Any]) -> dict[str, Any]:
@@ -105,3 +116,5 @@ async def test_however_it_is_cut_the_books_are_what_the_judge_says(new_world: Ne
     assert unnumbered == (None, None)
     assert {"overridden", "raised", "lapsed"} <= {row["kind"] for row in dumps[0]["standing"]}
     assert len(dumps[0]["override"]) > 20
+    assert len(dumps[0]["override_taken_back"]) > 5
+    assert any(" taken back by " in row["cause"] for row in dumps[0]["standing"])

@@ -31,6 +31,7 @@ async def save(tx: Transaction, streams: Sequence[Stream]) -> None:
     await _facts(tx, ordered)
     await efforts.save(tx, ordered)
     await _overrides(tx, ordered)
+    await _taken_back(tx, ordered)
     await _club_facts(tx, ordered)
 
 
@@ -219,6 +220,21 @@ async def _overrides(tx: Transaction, streams: Sequence[Stream]) -> None:
         steps=[entry.steps for entry in entries],
         starts=[entry.starts for entry in entries],
     )
+
+
+async def _taken_back(tx: Transaction, streams: Sequence[Stream]) -> None:
+    taken = [(stream.member_id, each) for stream in streams for each in stream.overlay.taken]
+    if taken:
+        await tx.run(
+            sql.OVERRIDES_TAKEN_BACK_ADD,
+            ids=[member_id for member_id, _ in taken],
+            seqs=[each.seq for _, each in taken],
+            ofs=[each.of for _, each in taken],
+            sinces=[each.since for _, each in taken],
+            ats=[each.at for _, each in taken],
+            reasons=[each.reason for _, each in taken],
+            actors=[each.actor for _, each in taken],
+        )
 
 
 async def _club_facts(tx: Transaction, streams: Sequence[Stream]) -> None:
