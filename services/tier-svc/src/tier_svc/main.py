@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -57,7 +58,7 @@ def build(env: Mapping[str, str]) -> Service:
         metrics=kit_metrics,
         skip_number=skip_number,
         partitions=kit.partitions,
-        ahead=close_ahead,
+        ahead=partial(close_ahead, most=settings.piece_members_max),
     )
     return Service(
         name=NAME,
