@@ -175,6 +175,7 @@ WINE: dict[str, Any] = {
                 {"metric": "spend_total", "at_least": 9_000},
             ],
             "keep": [{"metric": "orders_in_days", "days": 14, "at_least": 1}],
+            "requalify": "repeatedly",
         },
         {"id": "connoisseur", "reach": [{"metric": "largest_order", "at_least": 20_000}], "keep": []},
     ],
@@ -191,7 +192,9 @@ READERS: dict[str, Any] = {
 }
 
 
-def ladder(chosen: list[dict[str, Any]], *, joined: bool, permanent: bool, clubs: bool = False) -> dict[str, Any]:
+def ladder(
+    chosen: list[dict[str, Any]], *, joined: bool, permanent: bool, clubs: bool = False, renews: bool = False
+) -> dict[str, Any]:
     """A ladder of every metric under some terms."""
     words = every_metric()
     if clubs:
@@ -209,14 +212,17 @@ def ladder(chosen: list[dict[str, Any]], *, joined: bool, permanent: bool, clubs
         tiers["silver"]["on_lapse"] = "one_step"
     if permanent:
         tiers["diamond"]["permanent"] = True
+    for tier in ("silver", "gold") if renews else ():
+        tiers[tier]["requalify"] = "repeatedly"
     return words
 
 
 LADDERS = st.builds(
-    lambda period, grace, ending, joined, permanent, clubs: ladder(
-        [period, grace, ending], joined=joined, permanent=permanent, clubs=clubs
+    lambda period, grace, ending, joined, permanent, clubs, renews: ladder(
+        [period, grace, ending], joined=joined, permanent=permanent, clubs=clubs, renews=renews
     ),
     st.sampled_from(PERIODS), st.sampled_from(GRACES), st.sampled_from(ENDINGS), st.booleans(), st.booleans(), st.booleans(),
+    st.booleans(),
 )  # fmt: skip
 OPS = st.lists(
     st.builds(
@@ -257,7 +263,12 @@ def compared(members: int, seed: int) -> tuple[int, int]:
     """Random members by a plain generator; (facts, members that differ)."""
     chance, facts, differing = random.Random(seed), 0, 0
     ladders = [
-        ladder([period, grace, ending], joined=chance.random() < 0.5, permanent=chance.random() < 0.3)
+        ladder(
+            [period, grace, ending],
+            joined=chance.random() < 0.5,
+            permanent=chance.random() < 0.3,
+            renews=chance.random() < 0.4,
+        )
         for period in PERIODS
         for grace in GRACES
         for ending in chance.sample(ENDINGS, 2)

@@ -134,16 +134,17 @@ class Clubs:
         """An activity, in every club of the version in force at the clock `at`."""
         for club in step.timeline.at(at).clubs:
             now = self.kept.get(club) or ClubStanding(club, Standing(joined=step.joined))
-            if step.is_refund or (now.last_end is not None and time < now.last_end):
+            again = step.is_refund or (now.last_end is not None and time < now.last_end)
+            if again:
                 run = from_the_beginning(now, history, step.timeline, step.joined)
                 run.judge_ends(at)
             else:
                 run = Run(now, history, step.timeline)
                 run.judge_ends(at)
                 run.judge_activity(seq, at)
-            self._keep(now, run, Cause(f"activity {seq}", at, seq), step.timeline)
+            self._keep(now, run, Cause(f"activity {seq}", at, seq), step.timeline, corrects=again)
 
-    def _keep(self, now: ClubStanding, run: Run, cause: Cause, timeline: Timeline) -> None:
+    def _keep(self, now: ClubStanding, run: Run, cause: Cause, timeline: Timeline, *, corrects: bool = False) -> None:
         before, after = now.standing, run.now
         if after == before and run.last_end == now.last_end:
             return
@@ -162,16 +163,16 @@ class Clubs:
             why = move.rule if move is not None else f"nothing is left above {rules.name('')}"
             self.facts.append(
                 ClubFact(
-                    now.club, now.ordinal + 1, cause.holds_after, _kind(rules, before, after, cause.words.startswith("end")),
+                    now.club, now.ordinal + 1, cause.holds_after, _kind(rules, before, after, cause, corrects=corrects),
                     rules.name(before.tier), rules.name(after.tier), after, cause.at, cause.words, why, metrics, rules.version,
                 )
             )  # fmt: skip
 
 
-def _kind(rules: Rules, before: Standing, after: Standing, at_end: bool) -> ClubKind:
+def _kind(rules: Rules, before: Standing, after: Standing, cause: Cause, *, corrects: bool) -> ClubKind:
     was, now = rules.rank(before.tier), rules.rank(after.tier)
     if was == now:
-        return "kept" if at_end else "corrected"
+        return "corrected" if corrects else "kept"
     if now > was:
         return "raised"
-    return "lapsed" if at_end else "lowered"
+    return "lapsed" if cause.words.startswith("end") else "lowered"

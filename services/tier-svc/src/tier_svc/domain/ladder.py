@@ -26,11 +26,13 @@ class TierWords(Protocol):
     @property
     def keep(self) -> Sequence[ConditionWords]: ...
     @property
-    def validity_months(self) -> Any: ...  # these three: unset, and falsy, where the document says nothing
+    def validity_months(self) -> Any: ...  # these four: unset, and falsy, where the document says nothing
     @property
     def on_lapse(self) -> Any: ...
     @property
     def permanent(self) -> Any: ...
+    @property
+    def requalify(self) -> Any: ...
 
 
 class TierRulesWords(Protocol):
@@ -61,7 +63,8 @@ class MainRulesWords(TierRulesWords, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One step of the ladder: any clause of `reach` lifts, any of `keep` holds. `permanent`: no end and no refund takes it away."""
+    """One step of the ladder: any clause of `reach` lifts, any of `keep` holds. `permanent`: no end and no refund takes it away.
+    `renews`: who reaches it again while he is in it begins a new period."""
 
     id: str
     reach: tuple[Clause, ...]
@@ -69,6 +72,7 @@ class Tier:
     terms: Terms
     on_lapse: str
     permanent: bool
+    renews: bool
 
 
 class Rules:
@@ -92,7 +96,7 @@ class Rules:
         self.ladder = tuple(
             Tier(
                 tier.id, self._clauses(tier.reach), self._clauses(tier.keep), Terms.of(words, tier),
-                tier.on_lapse or words.on_lapse, bool(tier.permanent),
+                tier.on_lapse or words.on_lapse, bool(tier.permanent), tier.requalify == "repeatedly",
             )
             for tier in words.ladder
         )  # fmt: skip

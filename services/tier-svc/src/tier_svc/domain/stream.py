@@ -298,7 +298,8 @@ class Stream(Measured):
             self._judge_again(step, clock)
         move = after_activity(rules, self.standing, clock, self.sums.values)
         if move is not None:
-            self._take("raised", Cause(f"activity {step.seq}", clock, step.seq), move)
+            kind: Kind = "kept" if move.standing.tier == self.standing.tier else "raised"
+            self._take(kind, Cause(f"activity {step.seq}", clock, step.seq), move)
         if rules.clubs:
             self._judge_clubs(step, clock, refund=False)
 

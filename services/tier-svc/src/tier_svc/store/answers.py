@@ -79,6 +79,8 @@ COUNT_TIERS = text("SELECT tier, count(*) AS members FROM member GROUP BY tier")
 COUNT_FACTS = text("""
 SELECT kind, count(*) AS facts, count(*) FILTER (WHERE tier_from <> tier_to) AS moves FROM standing GROUP BY kind
 """)
+# A tier that is reached again is kept too, by an activity and not at an end.
+COUNT_ENDS = text("SELECT count(*) AS ends FROM standing WHERE kind IN ('kept', 'lapsed') AND cause LIKE 'end %'")
 
 
 class Answers:
@@ -145,6 +147,10 @@ class Answers:
     async def members_by_tier(self) -> dict[str, int]:
         """How many members hold each tier; "" is the lowest since enrolment."""
         return {row.tier: row.members for row in (await self._tx.run(COUNT_TIERS)).all()}
+
+    async def ends_judged(self) -> int:
+        """How many period ends were judged for the first time."""
+        return int((await self._tx.run(COUNT_ENDS)).scalar_one())
 
     async def facts_by_kind(self) -> dict[str, tuple[int, int]]:
         """How many facts of each kind were said, and how many of them moved the member to another tier."""
