@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from laurel_contracts.decisions import OverrideTakenBack, StandingOverridden, StandingSanctioned
 from tests.integration.tier_svc.histories import History
@@ -118,3 +119,20 @@ async def test_however_it_is_cut_the_books_are_what_the_judge_says(new_world: Ne
     assert len(dumps[0]["override"]) > 20
     assert len(dumps[0]["override_taken_back"]) > 5
     assert any(" taken back by " in row["cause"] for row in dumps[0]["standing"])
+
+
+async def test_windows_kept_by_an_earlier_release_are_added_up_anew(new_world: NewWorld) -> None:
+    """Once the windows of clubs were not carried on with the main ladder's: such a member has fewer of them than his version asks for."""
+    words = document(TERMS[2])
+    log = Staffed(words, seed=5, members=4, events=80, days=60, partitions=1).log
+    dumps, half = [], len(log.records[0]) // 2
+    for earlier in (False, True):
+        world = await new_world(words)
+        await world.applier.apply(log.records[0][:half])
+        if earlier:
+            async with world.database.transaction() as tx:
+                shortened = await tx.run(text("UPDATE member SET windows = windows[1:1]"))
+            assert shortened.rowcount == 4
+        await world.applier.apply(log.records[0][half:])
+        dumps.append(await world.dump())
+    assert dumps[0] == dumps[1]

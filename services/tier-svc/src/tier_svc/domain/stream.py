@@ -304,8 +304,8 @@ class Stream(Measured):
             self._judge_clubs(step, clock, refund=False)
 
     def _judge_clubs(self, step: Step, clock: datetime, *, refund: bool) -> None:
-        told = Told(step.timeline, self.standing.joined, refund)
-        self.clubs.judge(step.seq, step.time, clock, self.history(), told)
+        told = Told(step.timeline, self.standing.joined, refund, self.history, self._as_a_club_sees)
+        self.clubs.judge(step.seq, step.time, clock, told)
 
     def _judge_again(self, late: Step, clock: datetime) -> None:
         """Ends judged again with what came late (domain.md 2.3); one `corrected` fact if what is visible differs."""
