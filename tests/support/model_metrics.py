@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from tests.support.model_events import Order
+from tests.support.model_events import Event, Joined, Order, Review, kind_of, on_day
 from tests.support.model_programme import Condition, Rule
+from tests.support.model_tasks import Task, growth_by_tasks
 
 GROWTH_PER_ACTIVITY = {"review": 10, "shared": 5, "signin": 1}  # growth, domain.md 4
-NOT_ACTIVE = ("complaint", "registered", "refund")  # these make no day active
+NOT_ACTIVE = ("complaint", "registered", "refund", "decided", "takenback")  # these make no day active
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,15 @@ class Deed:
     time: datetime
     day: date
     kind: str
+    which: str = ""  # the name of an activity joined
+    photos: int = 0  # of a review
+
+
+def deed_of(event: Event, zone: ZoneInfo) -> Deed:
+    """An event as it is counted."""
+    which = event.activity_id if isinstance(event, Joined) else ""
+    photos = event.photos if isinstance(event, Review) else 0
+    return Deed(event.seq, event.time, on_day(event, zone), kind_of(event), which, photos)
 
 
 @dataclass
@@ -29,12 +40,14 @@ class Known:
 
     orders: list[Order] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
+    tasks: tuple[Task, ...] = ()
 
     def only(self, counts: Callable[[int, datetime], bool]) -> Known:
         """The part for which counts(seq, time) is true."""
         return Known(
             [order for order in self.orders if counts(order.seq, order.time)],
             [deed for deed in self.deeds if counts(deed.seq, deed.time)],
+            self.tasks,
         )
 
 
@@ -77,7 +90,8 @@ def metric(condition: Condition, known: Known, as_of: AsOf) -> int:
 
 
 def _growth(known: Known, first: date, last: date) -> int:
-    """Growth: floor(left ÷ 100 minor units) per order, 10 a review, 5 a share, 1 a sign-in (domain.md 4)."""
+    """Growth: floor(left ÷ 100 minor units) per order, 10 a review, 5 a share, 1 a sign-in (domain.md 4), and what tasks give."""
     bought = sum(order.qualifying_minor // 100 for order in known.orders if first <= order.day <= last)
     done = sum(GROWTH_PER_ACTIVITY.get(deed.kind, 0) for deed in known.deeds if first <= deed.day <= last)
-    return bought + done
+    by_tasks = growth_by_tasks(known.tasks, known.orders, known.deeds, first, last) if known.tasks else 0
+    return bought + done + by_tasks

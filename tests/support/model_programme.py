@@ -36,6 +36,7 @@ class Tier:
     validity_months: int = 12
     grace: timedelta = timedelta(0)
     on_lapse: str = "to_kept"  # or one_step, never
+    requalify: bool = False  # reaching the tier again begins its period anew (ADR 0010)
 
 
 @dataclass(frozen=True)

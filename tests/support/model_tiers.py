@@ -8,12 +8,12 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.support.model_calendar import local_day, plus_months, start_of_day
-from tests.support.model_events import Event, Order, Refund, kind_of, on_day
-from tests.support.model_metrics import AsOf, Deed, Known, any_holds
+from tests.support.model_events import Event, Order, Refund, kind_of
+from tests.support.model_metrics import AsOf, Known, any_holds, deed_of
 from tests.support.model_programme import LOWEST, Programme, Tier
 
 ONE_DAY = timedelta(days=1)
-NO_ACTIVITY = ("closed", "refund", "registered")  # these judge no reach, and no end again
+NO_ACTIVITY = ("closed", "refund", "registered", "decided", "takenback")  # these judge no reach, and no end again
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Fact:
 
     ordinal: int
     holds_after: int
-    kind: str  # raised, kept, lapsed, lowered, corrected
+    kind: str  # raised, kept, lapsed, lowered, corrected; overridden in model_overlays
     tier_from: int
     tier_to: int
     since: datetime | None
@@ -109,13 +109,15 @@ class Standings:
         if order is not None:
             self.known.orders.append(order)
         elif not isinstance(event, Refund):
-            self.known.deeds.append(Deed(event.seq, event.time, on_day(event, self.zone), kind_of(event)))
+            self.known.deeds.append(deed_of(event, self.zone))
         if event.time < step.clock and step.kind not in NO_ACTIVITY:
             self._judge_again(event)
         before = self.standing
         self.standing = self._after(step, self.known)
         if self.standing != before:
             kind = "raised" if self.standing.tier > before.tier else "lowered"
+            if self.standing.tier == before.tier:
+                kind = "kept"
             self._say(kind, event.seq, before.tier, f"{step.kind} {event.seq}", step.clock)
 
     def _walk(self, step: Step, holds_after: int) -> None:
@@ -176,7 +178,15 @@ class Standings:
         for tier in range(len(self.programme.tiers) - 1, self.standing.tier, -1):
             if any_holds(self.programme.tiers[tier].reach, known, as_of):
                 return self._decided_at(step.clock, tier)
-        return self.standing
+        return self._after_reaching_again(step, known, as_of)
+
+    def _after_reaching_again(self, step: Step, known: Known, as_of: AsOf) -> Standing:
+        """Reaching the present tier again changes nothing (4.1), unless the tier says so: then a new period, if it lasts longer."""
+        now, present = self.standing, self._tier()
+        if not present.requalify or not any_holds(present.reach, known, as_of):
+            return now
+        anew = self._decided_at(step.clock, now.tier)
+        return anew if now.until is not None and anew.until is not None and anew.until > now.until else now
 
     def _after_refund(self, step: Step, known: Known) -> Standing:
         """The lower tier to which a refund drops the member, if the present one does not stay (4.3)."""

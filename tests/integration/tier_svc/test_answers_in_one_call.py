@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from laurel_contracts.activities import SurveyAnswered
-from laurel_contracts.decisions import StandingOverridden, StandingSanctioned
+from laurel_contracts.decisions import OverrideTakenBack, StandingOverridden, StandingSanctioned
 from tests.integration.tier_svc.histories import member
 from tests.integration.tier_svc.test_http import client_of, got
 from tests.integration.tier_svc.world import Log, NewWorld, World, purchase
@@ -84,6 +84,46 @@ async def test_which_tier_applied_when_is_answered_day_by_day(new_world: NewWorl
         assert (known["tier"], known["override"]) == ("silver", None)
         (row,) = (await got(client, "/v1/standings"))["items"]
         assert (row["tier"], row["computed_tier"]) == ("regular", "silver")
+
+
+async def test_what_was_taken_back_is_told_as_it_was_and_as_it_was_known(new_world: NewWorld) -> None:
+    """The VIP of April ends on the 10th, the sanction from June on never begins."""
+    world, log = await new_world(reference_document()), Log()
+    log.activate(reference_document())
+    log.tell(ANNA, purchase("a", 30_000), at("2025-03-01T04:00"))
+    vip = StandingOverridden(
+        tier="diamond", since=at("2025-04-01T00:00"), until=at("2025-05-01T00:00"), mode="floor", reason="guest", actor="staff/7"
+    )  # fmt: skip
+    log.tell(ANNA, vip, at("2025-03-02T04:00"))
+    lowered = StandingSanctioned(
+        act="lower", since=at("2025-06-01T00:00"), until=at("2025-09-01T00:00"), reason="resold", actor="staff/8"
+    )
+    log.tell(ANNA, lowered, at("2025-03-03T04:00"))
+    for which, since, told_at in (
+        (2, "2025-04-05T00:00", "2025-04-10T00:00"),
+        (3, "2025-05-20T00:00", "2025-04-20T00:00"),
+    ):
+        back = OverrideTakenBack(override_seq=which, since=at(since), reason="by mistake", actor="staff/9")
+        log.tell(ANNA, back, at(told_at))
+    await world.drink(log, 2)
+    async with client_of(world) as client:
+        shown = await got(client, f"/v1/members/{ANNA}/standing")
+        assert (shown["tier"], shown["overrides"]) == ("silver", [])
+        assert shown["history"][0]["cause"] == "override 2 taken back by 4"
+        assert "by mistake (staff/9)" in shown["history"][0]["rule"]
+        ever = await got(client, f"/v1/members/{ANNA}/overrides")
+        assert [(each["starts"], each["ends"], each["taken_back"]["member_seq"]) for each in ever] == [
+            ("2025-04-01T00:00:00Z", "2025-04-10T00:00:00Z", 4), (None, "2025-05-20T00:00:00Z", 5),
+        ]  # fmt: skip
+        assert ever[0]["taken_back"]["actor"] == "staff/9"
+        asked = {"2025-04-09": "diamond", "2025-04-10": "silver", "2025-07-01": "silver"}
+        held = {day: (await got(client, f"/v1/members/{ANNA}/standings?at={day}T00:00:00Z"))["tier"] for day in asked}
+        assert held == asked
+        then = await got(
+            client, f"/v1/members/{ANNA}/standings?at=2025-04-12T00:00:00Z&as_known_at=2025-04-09T00:00:00Z"
+        )
+        assert then["tier"] == "diamond"
+        assert (await client.get(f"/v1/members/{UUID(int=99)}/overrides")).status_code == 404
 
 
 def stricter() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -18,6 +19,7 @@ from laurel_kit.reading import Applier
 from tests.integration.tier_svc.histories import member
 from tests.integration.tier_svc.world import Log, NewWorld, World, purchase, refund
 from tests.unit.tier_svc.domain.ladders import reference_document, short_document
+from tier_svc.config import PIECE_MEMBERS_MAX
 from tier_svc.consumer import LISTENS_TO
 from tier_svc.handlers.close_ahead import close_ahead
 from tier_svc.main import skip_number
@@ -159,7 +161,7 @@ async def test_a_day_over_a_million_members(new_world: NewWorld, members: int) -
     for statement in (SEED_DAYS, SEED_ORDERS, "ANALYZE member", "ANALYZE member_day", "ANALYZE purchase"):
         await seeding.execute(statement)
     await seeding.close()
-    in_pieces(world, close_ahead)
+    in_pieces(world, partial(close_ahead, most=PIECE_MEMBERS_MAX))
     log.close_day(since + timedelta(days=364))
     began = time.perf_counter()
     await world.drink_in(log.cut(1, start=1))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
-from laurel_contracts.decisions import StandingOverridden, StandingSanctioned
+from laurel_contracts.decisions import OverrideTakenBack, StandingOverridden, StandingSanctioned
 from tests.integration.tier_svc.histories import History
 from tests.integration.tier_svc.test_closing_ahead import in_pieces
 from tests.integration.tier_svc.world import NewWorld
@@ -26,12 +28,21 @@ OVERRIDE_CHANCE = 0.12
 
 
 class Staffed(History):
-    """A random log in which staff decides about standings too."""
+    """A random log in which staff decides about standings too, and thinks better of it."""
+
+    def __init__(self, *words: Any, **more: Any) -> None:
+        self.given: list[tuple[UUID, int]] = []
+        super().__init__(*words, **more)
 
     def _tell(self, number: int) -> None:
         chance = self.chance
         if chance.random() > OVERRIDE_CHANCE:
             super()._tell(number)
+            return
+        if self.given and chance.random() < 0.3:
+            who, seq = chance.choice(self.given)
+            from_ = self.now + timedelta(hours=chance.choice((-100, 0, 0, 50, 300)))
+            self.log.tell(who, OverrideTakenBack(override_seq=seq, since=from_, reason="r", actor="b"), self.now)
             return
         since = self.now + timedelta(hours=chance.choice((-200, -1, 0, 30, 400)))
         until = since + timedelta(hours=chance.choice((3, 100, 300, 1_500)))
@@ -42,7 +53,8 @@ class Staffed(History):
             tier, modes = chance.choice(("silver", "gold", "diamond", "unheard-of")), ("floor", "exact")
             mode: Any = chance.choice(modes)
             data = StandingOverridden(tier=tier, since=since, until=until, mode=mode, reason="r", actor="a")
-        self.log.tell(chance.choice(self.members), data, self.now)
+        who = chance.choice(self.members)
+        self.given.append((who, self.log.tell(who, data, self.now)))
 
 
 def document(terms: dict[str, Any]) -> dict[str, Any]:
@@ -105,3 +117,22 @@ async def test_however_it_is_cut_the_books_are_what_the_judge_says(new_world: Ne
     assert unnumbered == (None, None)
     assert {"overridden", "raised", "lapsed"} <= {row["kind"] for row in dumps[0]["standing"]}
     assert len(dumps[0]["override"]) > 20
+    assert len(dumps[0]["override_taken_back"]) > 5
+    assert any(" taken back by " in row["cause"] for row in dumps[0]["standing"])
+
+
+async def test_windows_kept_by_an_earlier_release_are_added_up_anew(new_world: NewWorld) -> None:
+    """Once the windows of clubs were not carried on with the main ladder's: such a member has fewer of them than his version asks for."""
+    words = document(TERMS[2])
+    log = Staffed(words, seed=5, members=4, events=80, days=60, partitions=1).log
+    dumps, half = [], len(log.records[0]) // 2
+    for earlier in (False, True):
+        world = await new_world(words)
+        await world.applier.apply(log.records[0][:half])
+        if earlier:
+            async with world.database.transaction() as tx:
+                shortened = await tx.run(text("UPDATE member SET windows = windows[1:1]"))
+            assert shortened.rowcount == 4
+        await world.applier.apply(log.records[0][half:])
+        dumps.append(await world.dump())
+    assert dumps[0] == dumps[1]

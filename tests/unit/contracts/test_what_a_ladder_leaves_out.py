@@ -26,7 +26,7 @@ def canonical_tiers(**tiers: Any) -> dict[str, Any]:
 def test_the_reference_programme_bears_none_of_the_later_options() -> None:
     tiers = canonical_tiers()
     assert set(tiers) == {"ladder", "validity_months", "grace_days", "on_lapse", "on_refund"}
-    assert all(not {"validity_months", "on_lapse", "permanent"} & set(tier) for tier in tiers["ladder"])
+    assert all(not {"validity_months", "on_lapse", "permanent", "requalify"} & set(tier) for tier in tiers["ladder"])
     assert all("any" not in condition for tier in tiers["ladder"] for condition in (*tier["reach"], *tier["keep"]))
 
 

@@ -12,6 +12,7 @@ import msgspec
 from laurel_contracts.decisions import (
     DayClosed,
     MemberRegistered,
+    OverrideTakenBack,
     ProgrammeActivated,
     StandingOverridden,
     StandingSanctioned,
@@ -79,7 +80,7 @@ def decision_in(body: bytes) -> Any:
 def standing_decided(
     member: Member,
     id: str,
-    data: StandingOverridden | StandingSanctioned,
+    data: StandingOverridden | StandingSanctioned | OverrideTakenBack,
     *,
     time: datetime,
     local_day: date,

@@ -9,14 +9,17 @@ from laurel_kit.settings import KitSettings, integer
 
 POOL_SIZE = 8
 BATCH_RECORDS_MAX = 1_000
+PIECE_MEMBERS_MAX = 2_000  # some 100 ms of judging and as much of writing: nobody waits long for the lane's cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What tier-svc needs to run. `topic_id` tells marks about this cluster's `activities` from those about another's."""
+    """What tier-svc needs to run. `topic_id` tells marks about this cluster's `activities` from those about another's.
+    `piece_members_max`: how many members of a closed day one transaction judges."""
 
     kit: KitSettings
     batch_records_max: int
+    piece_members_max: int
     topic_id: str
 
     @classmethod
@@ -25,5 +28,6 @@ class Settings:
         return cls(
             kit=KitSettings.read(env),
             batch_records_max=integer(env, "LAUREL_BATCH_RECORDS_MAX", BATCH_RECORDS_MAX, low=1, high=10_000),
+            piece_members_max=integer(env, "LAUREL_PIECE_MEMBERS_MAX", PIECE_MEMBERS_MAX, low=1, high=100_000),
             topic_id=env.get("LAUREL_CLUSTER", "").strip() or "laurel",
         )

@@ -16,6 +16,7 @@ from laurel_contracts.activities import (
 from laurel_contracts.decisions import (
     DayClosed,
     MemberErased,
+    OverrideTakenBack,
     ProgrammeActivated,
     StandingOverridden,
     StandingSanctioned,
@@ -38,6 +39,7 @@ LISTENS_TO = (
         MemberErased,
         StandingOverridden,
         StandingSanctioned,
+        OverrideTakenBack,
         DayClosed,
         ProgrammeActivated,
     ),

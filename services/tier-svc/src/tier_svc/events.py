@@ -18,8 +18,6 @@ from tier_svc.domain.tasks import Reward
 TOPIC = "tiers"
 SOURCE = "tier-svc"
 
-_STANDING_CHANGED = TYPE_OF[StandingChanged]
-_CLUB_STANDING_CHANGED = TYPE_OF[ClubStandingChanged]
 _TASK_REWARD_CHANGED = TYPE_OF[TaskRewardChanged]
 _ACTIVITIES_ASSESSED = TYPE_OF[ActivitiesAssessed]
 _PROGRAMME_LOADED = "laurel.programme.loaded.v1"
@@ -63,59 +61,56 @@ def say(outbox: Outbox, saying: Saying) -> None:
 def standing_changed(member_id: UUID, partition: int, fact: Fact) -> Saying:
     """A standing fact; `time` is the clock at which it came about."""
     data = StandingChanged(
-        ordinal=fact.ordinal,
-        holds_after=fact.holds_after,
-        kind=fact.kind,
         computed_from=fact.tier_from,
         computed_to=fact.tier_to,
         effective_from=fact.applied_from,
         effective_to=fact.applied_to,
-        since=fact.standing.since,
-        until=fact.standing.until,
-        held_since=fact.standing.held_since,
-        cause=fact.cause,
-        rule=fact.rule,
-        metrics=dict(sorted(fact.metrics.items())),
+        **_as_said(fact),
     )
-    said = Event(
-        id=str(derived_id("standing", member_id, fact.ordinal)),
-        source=SOURCE,
-        type=_STANDING_CHANGED,
-        time=fact.at,
-        subject=member_id,
-        memberseq=fact.ordinal,
-        programmeversion=fact.version,
-        data=data,
-    )
+    said = _about(member_id, derived_id("standing", member_id, fact.ordinal), fact, data, number=fact.ordinal)
     return _saying(partition, member_id.bytes, said, fact.ordinal)
 
 
 def club_standing_changed(member_id: UUID, partition: int, fact: ClubFact) -> Saying:
     """A standing in a club. Without key and number: those of the topic are the main ladder's."""
-    data = ClubStandingChanged(
-        club=fact.club,
-        ordinal=fact.ordinal,
-        holds_after=fact.holds_after,
-        kind=fact.kind,
-        tier_from=fact.tier_from,
-        tier_to=fact.tier_to,
-        since=fact.standing.since,
-        until=fact.standing.until,
-        held_since=fact.standing.held_since,
-        cause=fact.cause,
-        rule=fact.rule,
-        metrics=dict(sorted(fact.metrics.items())),
-    )
-    said = Event(
-        id=str(derived_id("club-standing", member_id, fact.club, fact.ordinal)),
+    data = ClubStandingChanged(club=fact.club, tier_from=fact.tier_from, tier_to=fact.tier_to, **_as_said(fact))
+    said = _about(member_id, derived_id("club-standing", member_id, fact.club, fact.ordinal), fact, data, number=None)
+    return _saying(partition, None, said, None)
+
+
+def _as_said(fact: Fact | ClubFact) -> dict[str, Any]:
+    """What is said alike of the main ladder and of a club."""
+    return {
+        "ordinal": fact.ordinal,
+        "holds_after": fact.holds_after,
+        "kind": fact.kind,
+        "since": fact.standing.since,
+        "until": fact.standing.until,
+        "held_since": fact.standing.held_since,
+        "cause": fact.cause,
+        "rule": fact.rule,
+        "metrics": dict(sorted(fact.metrics.items())),
+    }
+
+
+def _about(
+    member_id: UUID,
+    id: UUID,
+    fact: Fact | ClubFact,
+    data: StandingChanged | ClubStandingChanged,
+    *,
+    number: int | None,
+) -> Event[Any]:
+    return Event(
+        id=str(id),
         source=SOURCE,
-        type=_CLUB_STANDING_CHANGED,
+        type=TYPE_OF[type(data)],
         time=fact.at,
         subject=member_id,
+        memberseq=number,
         programmeversion=fact.version,
         data=data,
     )
-    return _saying(partition, None, said, None)
 
 
 def task_reward_changed(member_id: UUID, partition: int, reward: Reward) -> Saying:

@@ -59,7 +59,7 @@ def build(env: Mapping[str, str]) -> Service:
         metrics=kit_metrics,
         skip_number=skip_number,
         partitions=kit.partitions,
-        ahead=close_ahead,
+        ahead=partial(close_ahead, most=settings.piece_members_max),
     )
     return Service(
         name=NAME,

@@ -73,6 +73,15 @@ class StandingSanctioned(Data, frozen=True, kw_only=True):
     actor: ShortText
 
 
+class OverrideTakenBack(Data, frozen=True, kw_only=True):
+    """An override or a sanction, named by its number in this stream, ends early: when the clock reaches `since`, or at once."""
+
+    override_seq: Annotated[int, msgspec.Meta(ge=1)]
+    since: Instant
+    reason: ShortText
+    actor: ShortText
+
+
 class DayClosed(Data, frozen=True, kw_only=True):
     """The end of a programme-local day, laid into every partition: `as_of` is the instant at which the next day begins."""
 

@@ -200,6 +200,8 @@ class Tier(Part, frozen=True, kw_only=True):
     validity_months: Months | msgspec.UnsetType = msgspec.UNSET  # instead of the ladder's
     on_lapse: OnLapse | msgspec.UnsetType = msgspec.UNSET  # instead of the ladder's
     permanent: bool | msgspec.UnsetType = msgspec.UNSET  # no period ends it and no refund lowers it
+    # Reaching the tier again while in it: changes nothing (once), or begins a new period where that lasts longer (repeatedly).
+    requalify: Literal["once", "repeatedly"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Period(Part, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ DECISION_TYPES: dict[str, type[Any]] = {
     "laurel.member.erased.v1": decisions.MemberErased,
     "laurel.standing.overridden.v1": decisions.StandingOverridden,
     "laurel.standing.sanctioned.v1": decisions.StandingSanctioned,
+    "laurel.override.taken-back.v1": decisions.OverrideTakenBack,
 }
 PARTITION_TYPES: dict[str, type[Any]] = {
     "laurel.day.closed.v1": decisions.DayClosed,

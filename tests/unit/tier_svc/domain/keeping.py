@@ -13,6 +13,7 @@ from tier_svc.domain.conditions import ACTIVE
 from tier_svc.domain.facts import Fact, PeriodEnd
 from tier_svc.domain.measures import NeedsHistory, Sums, leaving_ranges
 from tier_svc.domain.orders import Deed, Order
+from tier_svc.domain.overlaying import Override, TakenBack
 from tier_svc.domain.standing import Standing
 from tier_svc.domain.stream import Past, Stream
 
@@ -29,6 +30,8 @@ class Keeper:
         self.path: dict[datetime, str] = {}
         self.facts: list[Fact] = []
         self.club_facts: list[ClubFact] = []
+        self.overrides: dict[int, Override] = {}
+        self.taken_back: list[TakenBack] = []
         self.days: dict[int, list[int]] = {}
         self.judged_with_past = 0
 
@@ -92,6 +95,8 @@ class Keeper:
         self.path |= stream.path
         self.facts += stream.facts
         self.club_facts += stream.clubs.facts
+        self.overrides |= stream.overlay.changed
+        self.taken_back += stream.overlay.taken
         for day, added in stream.sums.added.items():
             bucket = self.days.setdefault(day, [0, 0, 0, 0, 0])
             for field in range(ACTIVE):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from laurel_contracts.activities import OrderLine
+from tests.unit.tier_svc.domain.keeping import Keeper
 from tests.unit.tier_svc.domain.ladders import Told, reference_document, rules_of
 from tests.unit.tier_svc.domain.test_checks import says
 from tier_svc.domain.ladder import Timeline
+from tier_svc.domain.steps import Step
 
 WINE: dict[str, Any] = {
     "id": "wine",
@@ -117,6 +121,41 @@ def test_a_club_that_a_version_brings_knows_what_was_before() -> None:
     told.does("2025-04-02", "sign_in")
     told.rules = second
     assert held(told) == "connoisseur"
+
+
+FRIENDS = WINE | {"ladder": WINE["ladder"][:2]}  # windows alone
+TOTALS = WINE | {
+    "ladder": [{"id": "guest"}, {"id": "friend", "reach": [{"metric": "spend_total", "at_least": 60_000}]}]
+}
+
+
+@pytest.mark.parametrize(
+    ("club", "lapses", "with_past"),
+    [
+        (WINE, 0, 0),
+        (TOTALS, 0, 0),  # nobody has lapsed: both count from the beginning
+        (FRIENDS, 1, 1),  # the end of its period
+        (TOTALS, 1, 3),  # the purchases behind its lapse, the first of which brings the end with it
+    ],
+)
+def test_the_whole_past_is_read_only_where_the_running_sums_cannot_tell(
+    club: dict[str, Any], lapses: int, with_past: int
+) -> None:
+    rules = rules_of(reference_document(clubs=[club]))
+    keeper, timeline = Keeper(), Timeline([(None, rules)])
+    days = [date(2025, 3, 1) + timedelta(days=9 * n) for n in range(8)]
+    if lapses:
+        days += [date(2025, 9, 1) + timedelta(days=n) for n in range(3)]
+    for seq, day in enumerate(days, start=1):
+        time = rules.calendar.start_of(day)
+        line = OrderLine(line_id="1", sku="s", category="grocery", quantity=1, amount_minor=10_000)
+        step = Step(seq, time, day, timeline)
+        keeper.batch(
+            lambda stream, step=step, line=line: stream.purchase(step, f"o{step.seq}", (line,), 10_000, rules),  # type: ignore[misc]
+            reaches=time, days=[day.toordinal()], refunds=[],
+        )  # fmt: skip
+    assert [fact.kind for fact in keeper.club_facts][:2] == (["raised", "lapsed"] if lapses else ["raised"])
+    assert keeper.judged_with_past == with_past
 
 
 @pytest.mark.parametrize(

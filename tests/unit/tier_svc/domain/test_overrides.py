@@ -24,6 +24,11 @@ class Staffed(Told):
         self.stream.override(step, entry)
         return step.seq
 
+    def taken_back(self, time: str, override_seq: int, since: str | None = None) -> int:
+        step = self._step(time)
+        self.stream.take_back(step, override_seq, self.at(since or time), "by mistake", "staff/9")
+        return step.seq
+
     def frozen(self, time: str, until: str, since: str | None = None) -> int:
         return self.given(time, "", since or time, until, act="freeze")
 

@@ -39,7 +39,17 @@ ENDINGS: list[dict[str, Any]] = [
     for refund in ("at_once", "at_period_end")
 ]
 AFTERS, LATES = [0, 1, 5, 13, 24, 24, 50, 80, 170, 400], [0, 0, 0, 0, 2, 25, 90, 167, 168, 169, 400]
-WHATS = [*["buys"] * 6, *["refunds"] * 2, *["closes"] * 3, "registers", "given", "lowered", "frozen", *DEEDS]
+WHATS = [
+    *["buys"] * 6,
+    *["refunds"] * 2,
+    *["closes"] * 3,
+    "registers",
+    "given",
+    "lowered",
+    "frozen",
+    "taken back",
+    *DEEDS,
+]
 AMOUNTS = [0, 1, 999, 2_000, 4_000, 6_000, 10_000, 21_000, 31_000]
 
 
@@ -79,6 +89,7 @@ class Both(Member):
         self.model_orders, self.left, self.by_line = {}, {}, {}
         self.now, self.seq, self.closed, self.reaches = START, 0, None, START
         self.pending, self.days, self.refunds = [], [], []
+        self.decided: list[int] = []  # the numbers of overrides
 
     def tell(self, op: Op) -> None:
         if op.cut:
@@ -86,6 +97,8 @@ class Both(Member):
         before = len(self.pending)
         if op.what in ("given", "lowered", "frozen"):
             self._decide(op)
+        elif op.what == "taken back":
+            self._take_back(op)
         else:
             super().tell(replace(op, cut=False))
         for each in self.pending[before:]:
@@ -105,6 +118,16 @@ class Both(Member):
         tier = TIERS[op.amount % 4] if act == "assign" else ""
         entry = Override(step.seq, tier, since, until, mode, "r", "a", act, 1 if act == "lower" else 0)  # type: ignore[arg-type]
         self.pending.append(partial(_override, step=step, entry=entry))
+        self.decided.append(step.seq)
+
+    def _take_back(self, op: Op) -> None:
+        self.now += timedelta(hours=op.after)
+        if not self.decided:
+            return
+        self._number(self.now)
+        which = self.decided[-1 - op.which % len(self.decided)]
+        since = self.now + timedelta(hours=[-300, 0, 0, 5, 30, 200, 500, 900][op.amount % 8])
+        self.pending.append(partial(_take_back, step=self._step(self.now), which=which, since=since))
 
     def differences(self) -> list[str]:
         """Where the two do not agree."""
@@ -114,6 +137,8 @@ class Both(Member):
             "facts": (kept.facts, scratch.facts),
             "standing": (kept.stream.standing, scratch.standing),
             "overrides": (kept.stream.overlay.entries, scratch.overlay.entries),
+            "overrides ever": (kept.overrides, scratch.overlay.changed),
+            "taken back": (kept.taken_back, scratch.overlay.taken),
             "clock": (kept.stream.clock, scratch.clock),
             "wakes at": (kept.stream.wakes_at, scratch.wakes_at),
             "ends": (kept.ends, scratch.ends),
@@ -133,6 +158,10 @@ def _override(stream: Stream, step: Step, entry: Override) -> None:
     stream.override(step, entry)
 
 
+def _take_back(stream: Stream, step: Step, which: int, since: datetime) -> None:
+    stream.take_back(step, which, since, "r", "a")
+
+
 WINE: dict[str, Any] = {
     "id": "wine",
     "validity_months": 1,
@@ -146,6 +175,7 @@ WINE: dict[str, Any] = {
                 {"metric": "spend_total", "at_least": 9_000},
             ],
             "keep": [{"metric": "orders_in_days", "days": 14, "at_least": 1}],
+            "requalify": "repeatedly",
         },
         {"id": "connoisseur", "reach": [{"metric": "largest_order", "at_least": 20_000}], "keep": []},
     ],
@@ -162,7 +192,9 @@ READERS: dict[str, Any] = {
 }
 
 
-def ladder(chosen: list[dict[str, Any]], *, joined: bool, permanent: bool, clubs: bool = False) -> dict[str, Any]:
+def ladder(
+    chosen: list[dict[str, Any]], *, joined: bool, permanent: bool, clubs: bool = False, renews: bool = False
+) -> dict[str, Any]:
     """A ladder of every metric under some terms."""
     words = every_metric()
     if clubs:
@@ -180,14 +212,17 @@ def ladder(chosen: list[dict[str, Any]], *, joined: bool, permanent: bool, clubs
         tiers["silver"]["on_lapse"] = "one_step"
     if permanent:
         tiers["diamond"]["permanent"] = True
+    for tier in ("silver", "gold") if renews else ():
+        tiers[tier]["requalify"] = "repeatedly"
     return words
 
 
 LADDERS = st.builds(
-    lambda period, grace, ending, joined, permanent, clubs: ladder(
-        [period, grace, ending], joined=joined, permanent=permanent, clubs=clubs
+    lambda period, grace, ending, joined, permanent, clubs, renews: ladder(
+        [period, grace, ending], joined=joined, permanent=permanent, clubs=clubs, renews=renews
     ),
     st.sampled_from(PERIODS), st.sampled_from(GRACES), st.sampled_from(ENDINGS), st.booleans(), st.booleans(), st.booleans(),
+    st.booleans(),
 )  # fmt: skip
 OPS = st.lists(
     st.builds(
@@ -228,7 +263,12 @@ def compared(members: int, seed: int) -> tuple[int, int]:
     """Random members by a plain generator; (facts, members that differ)."""
     chance, facts, differing = random.Random(seed), 0, 0
     ladders = [
-        ladder([period, grace, ending], joined=chance.random() < 0.5, permanent=chance.random() < 0.3)
+        ladder(
+            [period, grace, ending],
+            joined=chance.random() < 0.5,
+            permanent=chance.random() < 0.3,
+            renews=chance.random() < 0.4,
+        )
         for period in PERIODS
         for grace in GRACES
         for ending in chance.sample(ENDINGS, 2)
@@ -241,7 +281,7 @@ def compared(members: int, seed: int) -> tuple[int, int]:
         one.rules, one.timeline = first, Timeline([(None, first), (START + timedelta(days=40), second)])
         one.keeper, one.scratch = Keeper(), Scratch(MEMBER, 0, sums=Sums(), standing=Standing())
         one.model_orders, one.left, one.by_line = {}, {}, {}
-        one.pending, one.days, one.refunds = [], [], []
+        one.pending, one.days, one.refunds, one.decided = [], [], [], []
         for _ in range(chance.randint(3, 25)):
             one.tell(
                 Op(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Path, Response
 from pydantic import BaseModel, Field
 
 from laurel_kit.http import Problem
 from laurel_kit.http_types import Instant
 from member_svc.api.access import Access
-from member_svc.handlers.decide_standing import Asked, decide_standing
+from member_svc.handlers.decide_standing import Asked, Numbered, TakeBack, decide_standing
 
 KEY_CHARS = range(16, 129)
 Key = Annotated[str | None, Header(description="One per decision; the same request under it is answered the same.")]
+Number = Annotated[int, Path(ge=1, le=2**62)]
 Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -41,6 +42,23 @@ class NewSanction(BaseModel):
     actor: Words
 
 
+class NewTakingBack(BaseModel):
+    """An override or a sanction ends early: from `since` on (null: now), at the latest when it would have ended by itself."""
+
+    since: Instant | None = None
+    reason: Words
+    actor: Words
+
+
+class NumberedTakingBack(BaseModel):
+    """The taking back has this number in the member's stream; it applies to what is numbered above it."""
+
+    member_id: UUID
+    member_seq: int
+    override_seq: int
+    since: datetime
+
+
 class NumberedDecision(BaseModel):
     """The decision has this number in the member's stream; it applies to what is numbered above it."""
 
@@ -51,7 +69,7 @@ class NumberedDecision(BaseModel):
 
 
 def router(access: Access) -> APIRouter:
-    """/v1/members/{id}/overrides and /sanctions."""
+    """/v1/members/{id}/overrides and /sanctions, and taking one of them back."""
     routes = APIRouter(prefix="/v1/members", tags=["standings"])
 
     @routes.post("/{member_id}/overrides", status_code=201)
@@ -70,13 +88,28 @@ def router(access: Access) -> APIRouter:
         asked = Asked(body.since, body.until, body.reason, body.actor, act=body.act, steps=body.steps)
         return await _decided(member_id, asked, idempotency_key, response)
 
-    async def _decided(member_id: UUID, asked: Asked, key: str | None, response: Response) -> NumberedDecision:
+    @routes.post("/{member_id}/overrides/{member_seq}/take-back", status_code=201)
+    async def take_back(
+        member_id: UUID, member_seq: Number, body: NewTakingBack, response: Response, idempotency_key: Key = None
+    ) -> NumberedTakingBack:
+        """An override or a sanction, by its number in the stream; what lies below shows again. What was rated under it stands."""
+        asked = TakeBack(body.since, member_seq, body.reason, body.actor)
+        done = await _numbered(member_id, asked, idempotency_key, response)
+        return NumberedTakingBack(
+            member_id=member_id, member_seq=done.member_seq, override_seq=member_seq, since=done.data.since
+        )
+
+    async def _numbered(member_id: UUID, asked: Asked | TakeBack, key: str | None, response: Response) -> Numbered:
         known = _checked(key)
         done = await access.change(lambda store: decide_standing(member_id, asked, known, store))
         if done.replayed:
             response.headers["Idempotent-Replayed"] = "true"
+        return done
+
+    async def _decided(member_id: UUID, asked: Asked, key: str | None, response: Response) -> NumberedDecision:
+        done = await _numbered(member_id, asked, key, response)
         return NumberedDecision(
-            member_id=member_id, member_seq=done.member_seq, since=done.data.since, until=done.data.until
+            member_id=member_id, member_seq=done.member_seq, since=done.data.since, until=asked.until.astimezone(UTC)
         )
 
     return routes

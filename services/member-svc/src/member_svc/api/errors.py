@@ -29,6 +29,8 @@ STATUS_AND_TITLE: dict[str, tuple[int, str]] = {
     refusals.NO_SUCH_TIER: (422, "There is no such tier"),
     refusals.BEYOND_ANY_PROGRAMME: (422, "That lies beyond any programme"),
     refusals.OVER_BEFORE_IT_BEGINS: (422, "It would be over before it begins"),
+    refusals.NO_SUCH_OVERRIDE: (404, "The member has no such override or sanction"),
+    refusals.OVERRIDE_IS_OVER: (409, "It is over by then anyway"),
     refusals.KEY_REUSED: (422, "This Idempotency-Key belongs to another request"),
 }
 

@@ -26,6 +26,8 @@ UNUSABLE_IDENTIFIER = "unusable_identifier"
 NO_SUCH_TIER = "no_such_tier"
 BEYOND_ANY_PROGRAMME = "beyond_any_programme"
 OVER_BEFORE_IT_BEGINS = "over_before_it_begins"
+NO_SUCH_OVERRIDE = "no_such_override"
+OVERRIDE_IS_OVER = "override_is_over"
 KEY_REUSED = "idempotency_key_reused"  # another decision needs another key
 
 

@@ -121,6 +121,10 @@ class Stream:
         row = (await self._tx.run(ENTRY_FIND, member_id=member_id, id=id)).first()
         return None if row is None else Page(*row)
 
+    async def numbered(self, member_id: UUID, number: int) -> Page | None:
+        """A member's entry of this number."""
+        return next(iter(await self.page(member_id, number - 1, 1)), None)
+
     async def say_member_again(self, member_id: UUID) -> int:
         """Say a locked member's stream again; returns how many entries."""
         return (await self._tx.run(SAY_MEMBER_AGAIN, topic=TOPIC, member_id=member_id)).rowcount

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Query
 from laurel_kit.http_types import Instant
 from laurel_kit.postgres import Database, Transaction
 from tier_svc.api import errors
-from tier_svc.api.schemas import ClubFactAnswer, FactAnswer, FactsPage, StandingAnswer, TierAtAnswer
-from tier_svc.handlers.show_standing import NoProgramme, show_standing, show_tier_at
+from tier_svc.api.schemas import ClubFactAnswer, FactAnswer, FactsPage, OverrideAnswer, StandingAnswer, TierAtAnswer
+from tier_svc.handlers.show_standing import NoProgramme, show_overrides, show_standing, show_tier_at
 from tier_svc.store import TierStore
 
 ORDINAL_LAST = 2**62
@@ -22,7 +22,7 @@ Limit = Annotated[int, Query(ge=1, le=1_000)]
 
 
 def router(database: Database, open_store: Callable[[Transaction], TierStore]) -> APIRouter:
-    """/v1/members/{id}/standing and /standings."""
+    """/v1/members/{id}/standing, /standings, /overrides and /clubs."""
     routes = APIRouter(prefix="/v1/members", tags=["members"])
 
     @routes.get("/{member_id}/standing")
@@ -65,6 +65,22 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
         more = str(facts[-1].ordinal) if len(facts) == limit else None
         return FactsPage(items=[FactAnswer.of(fact) for fact in facts], next=more)
 
+    _beside_the_ladder(routes, database, open_store)
+    return routes
+
+
+def _beside_the_ladder(routes: APIRouter, database: Database, open_store: Callable[[Transaction], TierStore]) -> None:
+    """What lies on top of the standing, and what stands beside it."""
+
+    @routes.get("/{member_id}/overrides")
+    async def overrides(member_id: UUID) -> list[OverrideAnswer]:
+        """All overrides and sanctions that were ever numbered, oldest first, also those that are over, were taken back or never began."""
+        async with database.reading() as tx:
+            store = open_store(tx)
+            if not await store.answers.knows(member_id):
+                raise errors.unknown_member(member_id)
+            return [OverrideAnswer.of(each) for each in await show_overrides(member_id, None, store)]
+
     @routes.get("/{member_id}/clubs")
     async def clubs(member_id: UUID) -> list[ClubFactAnswer]:
         """All facts about the member's standings in clubs, by club, oldest first."""
@@ -73,8 +89,6 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
             if not await store.answers.knows(member_id):
                 raise errors.unknown_member(member_id)
             return [ClubFactAnswer.of(fact) for _, _, fact in await store.answers.club_facts([member_id])]
-
-    return routes
 
 
 async def _then(member_id: UUID, at: datetime, as_known_at: datetime | None, store: TierStore) -> TierAtAnswer:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.facts import Fact
 from tier_svc.domain.needs import Need
-from tier_svc.domain.overlaying import Override
+from tier_svc.domain.overlaying import Override, TakenBack
 from tier_svc.domain.standing import Standing
 from tier_svc.handlers.show_standing import Held, Shown
 
@@ -54,7 +54,7 @@ class NeededAnswer(BaseModel):
 
 class OverrideAnswer(BaseModel):
     """Something laid on top of the computed tier by staff. `tier` of a sanction: what it came to at its start ("": not yet begun);
-    `starts`: from when on it lay on top (null: never so far)."""
+    `starts`: from when on it lay on top (null: never so far); `ends`: when it no longer does, `taken_back` what has ended it early."""
 
     member_seq: int
     act: str
@@ -63,15 +63,31 @@ class OverrideAnswer(BaseModel):
     since: datetime
     until: datetime
     starts: datetime | None
+    ends: datetime
     reason: str
     actor: str
+    taken_back: TakenBackAnswer | None
 
     @classmethod
     def of(cls, entry: Override) -> OverrideAnswer:
         return cls(
             member_seq=entry.seq, act=entry.act, tier=entry.tier, mode=entry.mode, since=entry.since, until=entry.until,
-            starts=entry.starts, reason=entry.reason, actor=entry.actor,
+            starts=entry.starts, ends=entry.ends, reason=entry.reason, actor=entry.actor,
+            taken_back=TakenBackAnswer.of(entry.taken) if entry.taken is not None else None,
         )  # fmt: skip
+
+
+class TakenBackAnswer(BaseModel):
+    """By which decision an override ends early, and why."""
+
+    member_seq: int
+    since: datetime
+    reason: str
+    actor: str
+
+    @classmethod
+    def of(cls, taken: TakenBack) -> TakenBackAnswer:
+        return cls(member_seq=taken.seq, since=taken.since, reason=taken.reason, actor=taken.actor)
 
 
 class ClubAnswer(BaseModel):

@@ -47,6 +47,7 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
             rules = await store.programmes.newest_in_force()
             tiers = await store.answers.members_by_tier()
             facts = await store.answers.facts_by_kind()
+            ends = await store.answers.ends_judged()
         members = {tier.id: 0 for tier in rules.ladder} if rules else {}
         for tier, count in tiers.items():
             name = rules.name(tier) if rules else tier
@@ -55,7 +56,7 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore]) -
         return {
             "members": members,
             "facts": {kind: said for kind, (said, _) in sorted(facts.items())},
-            "ends_judged": sum(facts.get(kind, (0, 0))[0] for kind in ("kept", "lapsed")),
+            "ends_judged": ends,
             "demotions": facts.get("lowered", (0, 0))[0],
             "corrected": {"in_tier": corrected_in_tier, "in_period_only": corrected - corrected_in_tier},
         }

@@ -53,6 +53,8 @@ def _ladder_faults(words: TierRulesWords) -> list[Fault]:
         faults.append(
             Fault("$.tiers.ladder[0]", f"{names[0]} is the lowest tier: it is reached by joining and always kept")
         )
+    if ladder[0].requalify:
+        faults.append(Fault("$.tiers.ladder[0].requalify", f"{names[0]} is the lowest tier: it has no period"))
     for place, tier in enumerate(ladder[1:], start=1):
         faults += _tier_faults(f"$.tiers.ladder[{place}]", tier) + _terms_faults(place, words, tier)
     return list(dict.fromkeys(faults))

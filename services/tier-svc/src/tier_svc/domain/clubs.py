@@ -1,10 +1,11 @@
 """Clubs: tier structures beside the main ladder, on the same metrics (features T27). A club's standing is what the whole of a member's
 stream comes to under the club's ladder, net of all refunds known by now. The one thing not to break: a step that goes on from what is kept
-comes to the same as all steps from the beginning; where it would not (a refund, something late), all are taken."""
+comes to the same as all steps from the beginning; where it would not (a refund, something late), all are taken. The whole history is read
+only then, at a club's period ends, and where its counters have begun anew at another instant than those of the main ladder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
@@ -17,6 +18,9 @@ from tier_svc.domain.standing import Move, Standing, after_activity, after_end, 
 
 ClubKind = Literal["raised", "kept", "lapsed", "lowered", "corrected"]
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+# The running sums as a club looks at them, as of the day of the clock; None: they cannot tell with counters that began at this instant.
+Running = Callable[[Rules, datetime | None], Sequence[int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,19 @@ class ClubFact:
 class Run:
     """A club's standing on its way. `timeline`: the versions of the main ladder, each of which may have the club."""
 
-    def __init__(self, now: ClubStanding, history: History, timeline: Timeline) -> None:
+    def __init__(
+        self,
+        now: ClubStanding,
+        history: Callable[[], History],
+        timeline: Timeline,
+        running: Running = lambda _, __: None,
+    ) -> None:
         self.now = now.standing
         self.last_end = now.last_end
         self.move: Move | None = None
         self._club = now.club
         self._history = history
+        self._running = running
         self._timeline = timeline
 
     def judge_ends(self, clock: datetime) -> None:
@@ -63,7 +74,7 @@ class Run:
         while (due := self.now.judged_at) is not None and due <= clock:
             end = self.now.until or due
             rules = self._timeline.at(end).clubs[self._club]  # no version drops a club
-            values = self._history.values(
+            values = self._history().values(
                 rules.gauges.windows, last_day_before(rules, end).toordinal(), self.now.restart
             )
             self.last_end = end
@@ -74,8 +85,10 @@ class Run:
         rules = self._timeline.at(clock).clubs.get(self._club)
         if rules is None:  # not yet
             return
-        day = rules.calendar.day_of(clock).toordinal()
-        values = self._history.values(rules.gauges.windows, day, self.now.restart, (NEVER, seq))
+        values = self._running(rules, self.now.restart)
+        if values is None:
+            day = rules.calendar.day_of(clock).toordinal()
+            values = self._history().values(rules.gauges.windows, day, self.now.restart, (NEVER, seq))
         move = after_activity(rules, self.now, clock, values)
         if move is not None:
             self._take(move)
@@ -86,7 +99,7 @@ class Run:
 
 def from_the_beginning(now: ClubStanding, history: History, timeline: Timeline, joined: date | None) -> Run:
     """All steps of a member, each at the clock that it had."""
-    run = Run(ClubStanding(now.club, Standing(joined=joined)), history, timeline)
+    run = Run(ClubStanding(now.club, Standing(joined=joined)), lambda: history, timeline)
     steps: list[Order | Deed] = [*history.orders(), *history.deeds()]
     for step in sorted(steps, key=lambda each: each.seq):
         run.judge_ends(step.clock)
@@ -96,11 +109,13 @@ def from_the_beginning(now: ClubStanding, history: History, timeline: Timeline, 
 
 
 class Told(NamedTuple):
-    """What the clubs must know of an activity."""
+    """What the clubs must know of an activity, and where they look it up."""
 
     timeline: Timeline
     joined: date | None
     is_refund: bool
+    history: Callable[[], History]
+    running: Running
 
 
 class Clubs:
@@ -124,26 +139,27 @@ class Clubs:
         for now in list(self.kept.values()):
             due = now.standing.judged_at
             if due is not None and due <= clock:
-                run = Run(now, history(), timeline)
+                run = Run(now, history, timeline)
                 run.judge_ends(clock)
                 self._keep(
                     now, run, Cause(f"end {(now.standing.until or due).isoformat()}", clock, holds_after), timeline
                 )
 
-    def judge(self, seq: int, time: datetime, at: datetime, history: History, step: Told) -> None:
+    def judge(self, seq: int, time: datetime, at: datetime, step: Told) -> None:
         """An activity, in every club of the version in force at the clock `at`."""
         for club in step.timeline.at(at).clubs:
             now = self.kept.get(club) or ClubStanding(club, Standing(joined=step.joined))
-            if step.is_refund or (now.last_end is not None and time < now.last_end):
-                run = from_the_beginning(now, history, step.timeline, step.joined)
+            again = step.is_refund or (now.last_end is not None and time < now.last_end)
+            if again:
+                run = from_the_beginning(now, step.history(), step.timeline, step.joined)
                 run.judge_ends(at)
             else:
-                run = Run(now, history, step.timeline)
+                run = Run(now, step.history, step.timeline, step.running)
                 run.judge_ends(at)
                 run.judge_activity(seq, at)
-            self._keep(now, run, Cause(f"activity {seq}", at, seq), step.timeline)
+            self._keep(now, run, Cause(f"activity {seq}", at, seq), step.timeline, corrects=again)
 
-    def _keep(self, now: ClubStanding, run: Run, cause: Cause, timeline: Timeline) -> None:
+    def _keep(self, now: ClubStanding, run: Run, cause: Cause, timeline: Timeline, *, corrects: bool = False) -> None:
         before, after = now.standing, run.now
         if after == before and run.last_end == now.last_end:
             return
@@ -162,16 +178,16 @@ class Clubs:
             why = move.rule if move is not None else f"nothing is left above {rules.name('')}"
             self.facts.append(
                 ClubFact(
-                    now.club, now.ordinal + 1, cause.holds_after, _kind(rules, before, after, cause.words.startswith("end")),
+                    now.club, now.ordinal + 1, cause.holds_after, _kind(rules, before, after, cause, corrects=corrects),
                     rules.name(before.tier), rules.name(after.tier), after, cause.at, cause.words, why, metrics, rules.version,
                 )
             )  # fmt: skip
 
 
-def _kind(rules: Rules, before: Standing, after: Standing, at_end: bool) -> ClubKind:
+def _kind(rules: Rules, before: Standing, after: Standing, cause: Cause, *, corrects: bool) -> ClubKind:
     was, now = rules.rank(before.tier), rules.rank(after.tier)
     if was == now:
-        return "kept" if at_end else "corrected"
+        return "corrected" if corrects else "kept"
     if now > was:
         return "raised"
-    return "lapsed" if at_end else "lowered"
+    return "lapsed" if cause.words.startswith("end") else "lowered"

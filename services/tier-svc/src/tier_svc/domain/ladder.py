@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from tier_svc.domain.conditions import Clause, ConditionWords, Gauges
+from tier_svc.domain.conditions import LARGEST_ORDER, SPEND_TOTAL, Clause, ConditionWords, Gauges
 from tier_svc.domain.periods import Calendar
 from tier_svc.domain.tasks import Task, TaskWords
 from tier_svc.domain.terms import Terms
@@ -26,11 +26,13 @@ class TierWords(Protocol):
     @property
     def keep(self) -> Sequence[ConditionWords]: ...
     @property
-    def validity_months(self) -> Any: ...  # these three: unset, and falsy, where the document says nothing
+    def validity_months(self) -> Any: ...  # these four: unset, and falsy, where the document says nothing
     @property
     def on_lapse(self) -> Any: ...
     @property
     def permanent(self) -> Any: ...
+    @property
+    def requalify(self) -> Any: ...
 
 
 class TierRulesWords(Protocol):
@@ -61,7 +63,8 @@ class MainRulesWords(TierRulesWords, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One step of the ladder: any clause of `reach` lifts, any of `keep` holds. `permanent`: no end and no refund takes it away."""
+    """One step of the ladder: any clause of `reach` lifts, any of `keep` holds. `permanent`: no end and no refund takes it away.
+    `renews`: who reaches it again while he is in it begins a new period."""
 
     id: str
     reach: tuple[Clause, ...]
@@ -69,10 +72,12 @@ class Tier:
     terms: Terms
     on_lapse: str
     permanent: bool
+    renews: bool
 
 
 class Rules:
-    """One version. `ladder` is lowest first; a tier's rank is its place there. `clubs`: structures beside the main ladder, by id."""
+    """One version. `ladder` is lowest first; a tier's rank is its place there. `clubs`: structures beside the main ladder, by id. Their
+    windows (`also`) are carried on with those of the main ladder: `of_main` says where the main list of values has a club's."""
 
     def __init__(
         self,
@@ -82,24 +87,27 @@ class Rules:
         not_qualifying: Collection[str],
         calendar: Calendar,
         tasks: Sequence[TaskWords] = (),
+        also: Iterable[ConditionWords] = (),
     ) -> None:
         self.version = version
         self.calendar = calendar
         self.not_qualifying = frozenset(not_qualifying)
         self.tasks = tuple(Task.of(each) for each in tasks)
         self.lowers_at_once = words.on_refund == "at_once"
-        self.gauges = Gauges(condition for tier in words.ladder for condition in (*tier.reach, *tier.keep))
+        self.gauges = Gauges((*_conditions_of(words), *also))
         self.ladder = tuple(
             Tier(
                 tier.id, self._clauses(tier.reach), self._clauses(tier.keep), Terms.of(words, tier),
-                tier.on_lapse or words.on_lapse, bool(tier.permanent),
+                tier.on_lapse or words.on_lapse, bool(tier.permanent), tier.requalify == "repeatedly",
             )
             for tier in words.ladder
         )  # fmt: skip
         self.slots_used = frozenset(
             leaf.slot for tier in self.ladder for clause in (*tier.reach, *tier.keep) for leaf in clause
         )
+        self.counts_from_lapses = not self.slots_used.isdisjoint((SPEND_TOTAL, LARGEST_ORDER))
         self.clubs: dict[str, Rules] = {}
+        self.of_main: tuple[int, ...] = ()
         self._ranks = {tier.id: rank for rank, tier in enumerate(self.ladder)}
 
     @classmethod
@@ -113,9 +121,12 @@ class Rules:
         tasks: Sequence[TaskWords] = (),
     ) -> Rules:
         """The main ladder with the clubs of the same document. Tasks are the programme's, and stand by the main ladder."""
-        rules = cls(version, words, not_qualifying=not_qualifying, calendar=calendar, tasks=tasks)
-        for club in words.clubs or ():
-            rules.clubs[club.id] = cls(version, club, not_qualifying=not_qualifying, calendar=calendar)
+        clubs = words.clubs or ()
+        also = [condition for club in clubs for condition in _conditions_of(club)]
+        rules = cls(version, words, not_qualifying=not_qualifying, calendar=calendar, tasks=tasks, also=also)
+        for club in clubs:
+            its = rules.clubs[club.id] = cls(version, club, not_qualifying=not_qualifying, calendar=calendar)
+            its.of_main = tuple(map(rules.gauges.names.index, its.gauges.names))
         return rules
 
     def rank(self, tier: str) -> int:
@@ -132,6 +143,10 @@ class Rules:
 
     def _clauses(self, words: Iterable[ConditionWords]) -> tuple[Clause, ...]:
         return tuple(clause for condition in words for clause in self.gauges.clauses(condition))
+
+
+def _conditions_of(words: TierRulesWords) -> Iterable[ConditionWords]:
+    return (condition for tier in words.ladder for condition in (*tier.reach, *tier.keep))
 
 
 class Timeline:

@@ -76,6 +76,13 @@ class Measured:
             return self.sums.values
         return self.history().values(rules.gauges.windows, day, restart)
 
+    def _as_a_club_sees(self, club: Rules, restart: datetime | None) -> Sequence[int] | None:
+        """The running sums in the order of a club of the same version; None where its counters began anew at another instant."""
+        if club.counts_from_lapses and restart != self.standing.restart:
+            return None
+        values = self.sums.values
+        return [values[slot] for slot in club.of_main]
+
     def _count_anew(self, restart: datetime | None) -> None:
         """What `spend_total` and `largest_order` come to since a lapse, from the history."""
         values = self.sums.values

@@ -61,14 +61,28 @@ def last_day_before(rules: Rules, until: datetime) -> date:
 
 
 def after_activity(rules: Rules, now: Standing, clock: datetime, values: Values) -> Move | None:
-    """Up at once (domain.md 4.1): the highest tier whose `reach` holds as of the day of the clock, if it lies above the present one."""
-    for rank in range(len(rules.ladder) - 1, rules.rank(now.tier), -1):
+    """Up at once (domain.md 4.1): the highest tier whose `reach` holds as of the day of the clock, if it lies above the present one. The
+    present one reached again changes nothing, unless the version lets it renew."""
+    present = rules.rank(now.tier)
+    for rank in range(len(rules.ladder) - 1, present, -1):
         tier = rules.ladder[rank]
         clause = first_that_holds(tier.reach, values)
         if clause is not None:
             raised = _decided_at_clock(rules, now, rank, clock)
             return Move(raised, clock, f"{tier.id} is reached: {told(clause, values)}", tuple(values), rules)
-    return None
+    return _renewed(rules, now, present, clock, values) if rules.ladder[present].renews else None
+
+
+def _renewed(rules: Rules, now: Standing, rank: int, clock: datetime, values: Values) -> Move | None:
+    """The present tier for a new period from the clock on, if it is reached again and would last longer by that."""
+    tier = rules.ladder[rank]
+    clause = first_that_holds(tier.reach, values)
+    if clause is None or now.until is None:
+        return None
+    renewed = _decided_at_clock(rules, now, rank, clock)
+    if renewed.until is not None and renewed.until <= now.until:
+        return None
+    return Move(renewed, clock, f"{tier.id} is reached again: {told(clause, values)}", tuple(values), rules)
 
 
 def after_end(rules: Rules, now: Standing, end: datetime, values: Values) -> Move:

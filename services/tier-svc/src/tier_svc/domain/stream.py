@@ -25,7 +25,7 @@ from tier_svc.domain.orders import (
     RefundLineWords,
     lines_that_do_not_qualify,
 )
-from tier_svc.domain.overlaying import Overlay, Override
+from tier_svc.domain.overlaying import Overlay, Override, TakenBack
 from tier_svc.domain.standing import Move, Standing, after_activity, after_end, after_refund, last_day_before
 from tier_svc.domain.steps import Close, Past, Step
 from tier_svc.domain.tasks import Doing, Efforts
@@ -95,7 +95,7 @@ class Stream(Measured):
             self.standing is self._stored
             and self._moved_before
             and not self.facts
-            and not (self.overlay.changed or self.clubs.changed)
+            and not (self.overlay.changed or self.overlay.taken or self.clubs.changed)
         )
 
     @property
@@ -132,6 +132,12 @@ class Stream(Measured):
         """Something laid on top of the computed tier. It applies to what is numbered above it."""
         clock = self._arrive(step)
         self.overlay.take(entry, step.timeline.at(clock), clock)
+        self._turn(clock, step.seq, step.timeline)
+
+    def take_back(self, step: Step, override_seq: int, since: datetime, reason: str, actor: str) -> None:
+        """An override ends early; what lies below it applies to what is numbered above this."""
+        clock = self._arrive(step)
+        self.overlay.take_back(TakenBack(step.seq, override_seq, since, clock, reason, actor))
         self._turn(clock, step.seq, step.timeline)
 
     def purchase(self, step: Step, order_id: str, lines: Sequence[LineWords], amount: int, stamped: Rules) -> None:
@@ -276,13 +282,13 @@ class Stream(Measured):
         """Overrides that end and begin at an instant; the computed tier stays as it is."""
         rules, tier = timeline.at(instant), self.standing.tier
         applied = self.overlay.effective(rules, tier)
-        for what, entry in self.overlay.turn(instant, rules, tier):
+        for what, why, entry in self.overlay.turn(instant, rules, tier):
             before, applied = applied, self.overlay.effective(rules, tier)
             self.ordinal, name = self.ordinal + 1, rules.name(tier)
             self.facts.append(
                 Fact(
                     self.ordinal, holds_after, "overridden", name, name, self.standing, instant,
-                    f"override {entry.seq} {what}", entry.told(), {}, rules.version,
+                    f"override {entry.seq} {what}", why, {}, rules.version,
                     effective_from=rules.name(before), effective_to=rules.name(applied),
                 )
             )  # fmt: skip
@@ -293,13 +299,14 @@ class Stream(Measured):
             self._judge_again(step, clock)
         move = after_activity(rules, self.standing, clock, self.sums.values)
         if move is not None:
-            self._take("raised", Cause(f"activity {step.seq}", clock, step.seq), move)
+            kind: Kind = "kept" if move.standing.tier == self.standing.tier else "raised"
+            self._take(kind, Cause(f"activity {step.seq}", clock, step.seq), move)
         if rules.clubs:
             self._judge_clubs(step, clock, refund=False)
 
     def _judge_clubs(self, step: Step, clock: datetime, *, refund: bool) -> None:
-        told = Told(step.timeline, self.standing.joined, refund)
-        self.clubs.judge(step.seq, step.time, clock, self.history(), told)
+        told = Told(step.timeline, self.standing.joined, refund, self.history, self._as_a_club_sees)
+        self.clubs.judge(step.seq, step.time, clock, told)
 
     def _judge_again(self, late: Step, clock: datetime) -> None:
         """Ends judged again with what came late (domain.md 2.3); one `corrected` fact if what is visible differs."""

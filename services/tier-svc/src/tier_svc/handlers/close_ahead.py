@@ -9,10 +9,8 @@ from laurel_kit.hearing import Heard
 from tier_svc.handlers.assess_activities import TOPIC, agendas_of, judge_wanted, keep, wanted_by
 from tier_svc.store import TierStore
 
-PIECE_MEMBERS_MAX = 2_000  # some 100 ms of judging and as much of writing: nobody waits long for the lane's cursor
 
-
-async def close_ahead(heard: Mapping[str, Sequence[Heard]], store: TierStore, most: int = PIECE_MEMBERS_MAX) -> bool:
+async def close_ahead(heard: Mapping[str, Sequence[Heard]], store: TierStore, most: int) -> bool:
     """One piece of the members of whom something is judged by the days that a batch closes; whether there may be more. What is left when
     there is less than a piece is taken with the batch. It is remembered by the members alone: who has been judged is no longer due."""
     batch = heard.get(TOPIC, ())

@@ -13,7 +13,7 @@ from tier_svc.domain.facts import tier_known
 from tier_svc.domain.ladder import Rules, Timeline
 from tier_svc.domain.measures import NeedsHistory
 from tier_svc.domain.needs import Needs, needs_of, values_now
-from tier_svc.domain.overlaying import Override, lying_on
+from tier_svc.domain.overlaying import Override, as_taken_back, lying_on
 from tier_svc.domain.stream import Stream
 from tier_svc.handlers.assess_activities import day_bound
 from tier_svc.store import TierStore
@@ -76,14 +76,21 @@ async def show_tier_at(
     else:
         facts = await store.answers.facts(member_id, 0, FACTS_MAX)
         tier, since = tier_known([fact for fact in facts if fact.at <= as_known_at], instant)
-    overrides = await store.answers.overrides(member_id)
-    if as_known_at is not None:
-        overrides = [each for each in overrides if each.starts is not None and each.starts <= as_known_at]
+    overrides = await show_overrides(member_id, as_known_at, store)
     top, computed = lying_on(overrides, instant), rules.name(tier)
     if top is None:
         return Held(computed, since, computed, None)
     effective = top.applied_to(rules, tier)
     return Held(computed, since if effective == tier else top.starts, rules.name(effective), top)
+
+
+async def show_overrides(member_id: UUID, as_known_at: datetime | None, store: TierStore) -> list[Override]:
+    """All that ever lay, or will lie, on top of the computed tier; with `as_known_at`: what had begun and was taken back by then."""
+    overrides, taken = await store.answers.overrides(member_id), await store.answers.taken_back(member_id)
+    if as_known_at is not None:
+        overrides = [each for each in overrides if each.starts is not None and each.starts <= as_known_at]
+        taken = [each for each in taken if each.at <= as_known_at]
+    return as_taken_back(overrides, taken)
 
 
 def _shown(stream: Stream, closed: datetime | None, timeline: Timeline, in_clubs: dict[str, ClubFact]) -> Shown:

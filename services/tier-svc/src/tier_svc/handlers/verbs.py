@@ -39,6 +39,10 @@ def _sanction(stream: Stream, step: Step, _stamped: Rules, data: decisions.Stand
     stream.override(step, entry)
 
 
+def _take_back(stream: Stream, step: Step, _stamped: Rules, data: decisions.OverrideTakenBack) -> None:
+    stream.take_back(step, data.override_seq, data.since.astimezone(UTC), data.reason, data.actor)
+
+
 def _deed(kind: str) -> Verb:
     def verb(stream: Stream, step: Step, stamped: Rules, data: object) -> None:
         stream.deed(step, kind, stamped, doing_of(kind, data) if stamped.tasks else None)
@@ -78,4 +82,5 @@ VERBS: dict[type, Verb] = {
     activities.SurveyAnswered: _deed("survey"),
     decisions.StandingOverridden: _override,
     decisions.StandingSanctioned: _sanction,
+    decisions.OverrideTakenBack: _take_back,
 }

@@ -13,7 +13,7 @@ from laurel_kit import sql as kit
 from laurel_kit.postgres import Transaction
 from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.facts import Fact
-from tier_svc.domain.overlaying import Override
+from tier_svc.domain.overlaying import Override, TakenBack
 from tier_svc.store import rows
 
 _FACT = """
@@ -34,6 +34,11 @@ FACTS_LATEST = text(
 # Every override of a member that was ever numbered.
 OVERRIDES_READ = text("""
 SELECT seq, tier, since, until, mode, reason, actor, act, steps, starts_at FROM override WHERE member_id = :member_id ORDER BY seq
+""")
+
+# And what staff has said of ending one early.
+TAKEN_BACK_READ = text("""
+SELECT seq, of_seq, since, at, reason, actor FROM override_taken_back WHERE member_id = :member_id ORDER BY seq
 """)
 
 _CLUB_FACT = """
@@ -75,6 +80,8 @@ COUNT_TIERS = text("SELECT tier, count(*) AS members FROM member GROUP BY tier")
 COUNT_FACTS = text("""
 SELECT kind, count(*) AS facts, count(*) FILTER (WHERE tier_from <> tier_to) AS moves FROM standing GROUP BY kind
 """)
+# A tier that is reached again is kept too, by an activity and not at an end.
+COUNT_ENDS = text("SELECT count(*) AS ends FROM standing WHERE kind IN ('kept', 'lapsed') AND cause LIKE 'end %'")
 
 
 class Answers:
@@ -94,8 +101,12 @@ class Answers:
         return [rows.fact(row) for row in found.all()]
 
     async def overrides(self, member_id: UUID) -> list[Override]:
-        """All overrides of a member, by number."""
+        """All overrides of a member, by number, as they were decided."""
         return [rows.override(row) for row in (await self._tx.run(OVERRIDES_READ, member_id=member_id)).all()]
+
+    async def taken_back(self, member_id: UUID) -> list[TakenBack]:
+        """What has ended overrides of a member early, by number."""
+        return [TakenBack(*row) for row in (await self._tx.run(TAKEN_BACK_READ, member_id=member_id)).all()]
 
     async def club_facts(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, int, ClubFact]]:
         """All facts about the clubs of some members, each with its partition."""
@@ -137,6 +148,10 @@ class Answers:
     async def members_by_tier(self) -> dict[str, int]:
         """How many members hold each tier; "" is the lowest since enrolment."""
         return {row.tier: row.members for row in (await self._tx.run(COUNT_TIERS)).all()}
+
+    async def ends_judged(self) -> int:
+        """How many period ends were judged for the first time."""
+        return int((await self._tx.run(COUNT_ENDS)).scalar_one())
 
     async def facts_by_kind(self) -> dict[str, tuple[int, int]]:
         """How many facts of each kind were said, and how many of them moved the member to another tier."""

@@ -21,6 +21,7 @@ TABLES: dict[str, tuple[str, frozenset[str]]] = {
     "standing": ("member_id, ordinal", frozenset()),
     "club_fact": ("member_id, club, ordinal", frozenset()),
     "override": ("member_id, seq", frozenset()),
+    "override_taken_back": ("member_id, seq", frozenset()),
     "tier_path": ("member_id, starts_at", frozenset()),
     "activation": ("partition, version", frozenset()),
     "partition_day": ("partition", frozenset()),

@@ -40,6 +40,8 @@ def stream(
         member_id, partition, last_seq, clock, born_as_of, tier, since, until, held_since, restart, decided_on, restart_before, last_end,
         ordinal, as_of, gauged_by, spend_total, largest_order, growth_total, window_values, due, joined, overrides, clubs,
     ) = row  # fmt: skip
+    if len(window_values) != len(windows):  # kept by a release that knew fewer windows of this version: added up anew
+        windows, window_values = (), ()
     values = [spend_total, largest_order, growth_total, *window_values]
     sums = Sums(
         None if as_of is None else as_of.toordinal(), values, windows,

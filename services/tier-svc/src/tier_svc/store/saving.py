@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from laurel_kit.postgres import Transaction
+from tier_svc.domain.clubs import ClubFact
 from tier_svc.domain.conditions import GROWTH_TOTAL, LARGEST_ORDER, SPEND_TOTAL, TOTALS
+from tier_svc.domain.facts import Fact
 from tier_svc.domain.stream import Stream
 from tier_svc.store import efforts
 from tier_svc.store import statements as sql
@@ -31,6 +34,7 @@ async def save(tx: Transaction, streams: Sequence[Stream]) -> None:
     await _facts(tx, ordered)
     await efforts.save(tx, ordered)
     await _overrides(tx, ordered)
+    await _taken_back(tx, ordered)
     await _club_facts(tx, ordered)
 
 
@@ -179,20 +183,7 @@ async def _facts(tx: Transaction, streams: Sequence[Stream]) -> None:
     facts = [fact for _, fact in said]
     await tx.run(
         sql.FACTS_ADD,
-        ids=[member_id for member_id, _ in said],
-        ordinals=[fact.ordinal for fact in facts],
-        holds_afters=[fact.holds_after for fact in facts],
-        kinds=[fact.kind for fact in facts],
-        froms=[fact.tier_from for fact in facts],
-        tos=[fact.tier_to for fact in facts],
-        sinces=[fact.standing.since for fact in facts],
-        untils=[fact.standing.until for fact in facts],
-        held_sinces=[fact.standing.held_since for fact in facts],
-        ats=[fact.at for fact in facts],
-        causes=[fact.cause for fact in facts],
-        rules=[fact.rule for fact in facts],
-        metrics=[_json(fact.metrics).decode() for fact in facts],
-        versions=[fact.version for fact in facts],
+        **_as_said(said),
         replaced_froms=[fact.replaced_from for fact in facts],
         paths=[_json(fact.path).decode() if fact.replaced_from is not None else None for fact in facts],
         effective_froms=[fact.applied_from for fact in facts],
@@ -221,26 +212,44 @@ async def _overrides(tx: Transaction, streams: Sequence[Stream]) -> None:
     )
 
 
+async def _taken_back(tx: Transaction, streams: Sequence[Stream]) -> None:
+    taken = [(stream.member_id, each) for stream in streams for each in stream.overlay.taken]
+    if taken:
+        await tx.run(
+            sql.OVERRIDES_TAKEN_BACK_ADD,
+            ids=[member_id for member_id, _ in taken],
+            seqs=[each.seq for _, each in taken],
+            ofs=[each.of for _, each in taken],
+            sinces=[each.since for _, each in taken],
+            ats=[each.at for _, each in taken],
+            reasons=[each.reason for _, each in taken],
+            actors=[each.actor for _, each in taken],
+        )
+
+
 async def _club_facts(tx: Transaction, streams: Sequence[Stream]) -> None:
     said = [(stream.member_id, fact) for stream in streams for fact in stream.clubs.facts]
     if not said:
         return
+    await tx.run(sql.CLUB_FACTS_ADD, **_as_said(said), clubs=[fact.club for _, fact in said])
+
+
+def _as_said(said: Sequence[tuple[UUID, Fact | ClubFact]]) -> dict[str, list[Any]]:
+    """The columns that facts of the main ladder and of clubs have in common."""
     facts = [fact for _, fact in said]
-    await tx.run(
-        sql.CLUB_FACTS_ADD,
-        ids=[member_id for member_id, _ in said],
-        clubs=[fact.club for fact in facts],
-        ordinals=[fact.ordinal for fact in facts],
-        holds_afters=[fact.holds_after for fact in facts],
-        kinds=[fact.kind for fact in facts],
-        froms=[fact.tier_from for fact in facts],
-        tos=[fact.tier_to for fact in facts],
-        sinces=[fact.standing.since for fact in facts],
-        untils=[fact.standing.until for fact in facts],
-        held_sinces=[fact.standing.held_since for fact in facts],
-        ats=[fact.at for fact in facts],
-        causes=[fact.cause for fact in facts],
-        rules=[fact.rule for fact in facts],
-        metrics=[_json(fact.metrics).decode() for fact in facts],
-        versions=[fact.version for fact in facts],
-    )
+    return {
+        "ids": [member_id for member_id, _ in said],
+        "ordinals": [fact.ordinal for fact in facts],
+        "holds_afters": [fact.holds_after for fact in facts],
+        "kinds": [fact.kind for fact in facts],
+        "froms": [fact.tier_from for fact in facts],
+        "tos": [fact.tier_to for fact in facts],
+        "sinces": [fact.standing.since for fact in facts],
+        "untils": [fact.standing.until for fact in facts],
+        "held_sinces": [fact.standing.held_since for fact in facts],
+        "ats": [fact.at for fact in facts],
+        "causes": [fact.cause for fact in facts],
+        "rules": [fact.rule for fact in facts],
+        "metrics": [_json(fact.metrics).decode() for fact in facts],
+        "versions": [fact.version for fact in facts],
+    }

@@ -185,6 +185,13 @@ SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS bigint[]), CAST(:acts A
 ON CONFLICT (member_id, seq) DO UPDATE SET tier = excluded.tier, starts_at = excluded.starts_at
 """)
 
+# What staff has said of ending an override early; it only grows.
+OVERRIDES_TAKEN_BACK_ADD = text("""
+INSERT INTO override_taken_back (member_id, seq, of_seq, since, at, reason, actor)
+SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS bigint[]), CAST(:ofs AS bigint[]), CAST(:sinces AS timestamptz[]),
+                     CAST(:ats AS timestamptz[]), CAST(:reasons AS text[]), CAST(:actors AS text[]))
+""")
+
 CLUB_FACTS_ADD = text("""
 INSERT INTO club_fact (member_id, club, ordinal, holds_after, kind, tier_from, tier_to, since, until, held_since, at, cause, rule,
                        metrics, version)
