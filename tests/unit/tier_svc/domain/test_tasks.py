@@ -177,7 +177,6 @@ def test_progress_says_what_is_missing_and_until_when() -> None:
 @pytest.mark.parametrize(
     ("task", "path"),
     [
-        ({"id": "t", "done_by": "review", "points": 10}, "$.tasks[0].points"),
         ({"id": "t", "done_by": "review"}, "$.tasks[0]"),
         ({"id": "t", "done_by": "review", "growth": 1, "which": "x"}, "$.tasks[0].which"),
         ({"id": "t", "done_by": "review", "growth": 1, "least_minor": 1}, "$.tasks[0].least_minor"),
