@@ -227,6 +227,7 @@ async def whole_statement(till: Checkout, member: UUID) -> list[dict[str, Any]]:
         before = f"&before={page['next']}"
 
 
+@pytest.mark.alone  # all that can be answered must have been within its seconds
 async def test_every_answer_on_hot_accounts_has_its_place_in_the_ledger(books: Books) -> None:
     """T-L02: 40 clients, 4 s."""
     await hot_accounts(books, 40, 4)

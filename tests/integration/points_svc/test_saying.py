@@ -88,7 +88,7 @@ async def test_a_page_ends_with_the_member_with_whom_it_has_entries_enough(books
     after = None
     while not pages or after is not None:
         page = await for_a_moment(saying_again(books.database, books.shelf, None), after, seconds=0)
-        pages.append((page.said, None if page.next is None else page.next.int))
+        pages.append((page.said, page.next.int if page.next else None))
         after = page.next
     assert pages == [(lots[0] + lots[1], 2), (lots[2] + lots[3], 4), (lots[4], 5), (0, None)]
 

@@ -89,6 +89,11 @@ async def say_all_again(database: Database, shelf: Shelf, only: UUID | None) -> 
     return await to_the_end(saying_again(database, shelf, only))
 
 
+async def resay(database: Database, shelf: Shelf, only: UUID | None, after: UUID | None) -> Page:
+    """Say again about one member, or a moment's worth about all."""
+    return await for_a_moment(saying_again(database, shelf, only), after)
+
+
 async def count_unfinished(database: Database) -> Mapping[str, int]:
     """What has been begun and has not come to its end."""
     async with database.reading() as tx:
@@ -128,9 +133,6 @@ def build(env: Mapping[str, str]) -> Service:
     async def change(work: Callable[[PointsStore], Awaitable[int]]) -> int:
         return await database.in_transaction(lambda tx: work(open_store(tx)))
 
-    async def resay(member_id: UUID | None, after: UUID | None) -> Page:
-        return await for_a_moment(saying_again(database, shelf, member_id), after)
-
     kafka = Kafka(settings.kit.kafka_bootstrap, client_id=NAME, session_seconds=settings.kit.kafka_session_seconds)
     reader = Reader(
         database,
@@ -153,7 +155,7 @@ def build(env: Mapping[str, str]) -> Service:
         relay=Relay(database, kafka),
         migrations=migrations(),
         metrics=kit_metrics,
-        resay=resay,
+        resay=partial(resay, database, shelf),
         count_unfinished=partial(count_unfinished, database),
         jobs=jobs.runs(change, prove, clock, metrics),
     )
