@@ -94,6 +94,6 @@ def test_compose_names_every_service_and_waits_for_its_health() -> None:
         part = compose["services"][service]
         assert part["build"]["args"]["SERVICE"] == service
         assert "healthcheck" in part
-        assert part["environment"]["LAUREL_DATABASE_URL"].startswith(f"postgresql://{service.replace('-', '_')}:")
+        assert part["environment"]["LAUREL_DATABASE_URL"].startswith(f"postgresql://{service.replace('-svc', '_app')}:")
     published = [port for part in compose["services"].values() for port in part.get("ports", ())]
     assert all(port.startswith("127.0.0.1:") for port in published)

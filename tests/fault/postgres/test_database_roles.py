@@ -100,20 +100,20 @@ async def test_every_role_is_denied_what_is_not_its_own(fault_postgres: Stack) -
     stack = fault_postgres
     allowed, tried = [], 0
     for name, service in SERVICES.items():
-        own = stack.database_url(name)
-        await upgrade(own, MIGRATIONS[name])
+        await upgrade(stack.database_url(name), MIGRATIONS[name], hand_to=service.login)
+        own = stack.login_url(name)
         for other in (*(s.database for s in SERVICES.values() if s is not service), "postgres", "template1"):
             tried += 1
             if await entered(f"{own.rpartition('/')[0]}/{other}"):
                 allowed.append(f"{name} may enter {other}")
         async with session(stack.superuser_url), session(own) as connection:
-            roles = tuple(f"SET ROLE {s.role}" for s in SERVICES.values() if s is not service)
+            roles = tuple(f"SET ROLE {s.role}" for s in SERVICES.values())
             for statement in (*CLUSTER, *roles, *PAST.get(name, ())):
                 tried += 1
                 if not await is_denied(connection, statement):
                     allowed.append(f"{name} may {statement}")
     async with session(stack.superuser_url) as connection:
-        rows = await connection.fetch(RIGHTS, [service.role for service in SERVICES.values()])
+        rows = await connection.fetch(RIGHTS, [service.login for service in SERVICES.values()])
     too_much = [f"{row['rolname']} has {n}" for row in rows for n in list(row.keys())[1:-1] if row[n]]
     held = not (allowed or too_much) and len(rows) == len(SERVICES)
     figure = f"{len(SERVICES)} roles, {tried} attempts: {len(allowed)} allowed, {len(too_much)} rights too many"
@@ -124,8 +124,9 @@ async def test_every_role_is_denied_what_is_not_its_own(fault_postgres: Stack) -
 @pytest.mark.fault
 async def test_a_role_may_do_what_its_service_does(fault_postgres: Stack) -> None:
     """T-A08: the control; a login that may do nothing at all would be denied everything too."""
-    own = fault_postgres.database_url("points-svc")
-    await upgrade(own, MIGRATIONS["points-svc"])
+    own = fault_postgres.login_url("points-svc")
+    owner, login = fault_postgres.database_url("points-svc"), SERVICES["points-svc"].login
+    await upgrade(owner, MIGRATIONS["points-svc"], hand_to=login)
     async with session(own) as connection:
         may = not await is_denied(connection, "INSERT INTO partition_day (partition, as_of) VALUES (9999, now())")
         may &= await connection.fetchval("DELETE FROM partition_day WHERE partition = 9999 RETURNING partition") == 9999
@@ -143,7 +144,7 @@ def test_the_script_of_the_containers_makes_the_same_roles() -> None:
     roles = re.findall(r"CREATE ROLE (.+?) PASSWORD", script)
     held = (
         databases == {service.database for service in SERVICES.values()}
-        and roles == ["${service}_svc LOGIN"]
+        and roles == ["${service}_svc LOGIN", "${service}_app LOGIN"]
         and "CREATE DATABASE ${service} OWNER ${service}_svc;" in script
         and re.search(r"REVOKE (CONNECT|ALL) ON DATABASE \$\{service\} FROM PUBLIC", script) is not None
         and re.search(r"REVOKE (CONNECT|ALL) ON DATABASE postgres, template1 FROM PUBLIC", script) is not None

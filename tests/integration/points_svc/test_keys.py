@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from laurel_kit.once import claim
 from laurel_kit.postgres import Transaction
 from points_svc.handlers.once import forget_old_answers
 from tests.integration.points_svc.books import MEMBER, Books
@@ -85,7 +86,7 @@ async def test_a_key_is_good_for_one_request_only(till: Checkout, act: str) -> N
 async def test_while_the_first_is_running_the_second_is_told_when_to_come_again(till: Checkout, act: str) -> None:
     path, body = await request(till, act)
     async with till.database.transaction() as tx:
-        assert await till.books.store(tx).claim_key("anybody", KEY)
+        assert await claim(tx, "anybody", KEY)
         answer = await till.post(path, body, KEY)
     assert (answer.status_code, answer.json()["type"], answer.headers["Retry-After"]) == (409, "request_in_flight", "1")
     assert (await till.post(path, body, KEY)).status_code in {200, 201}

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from laurel_kit.once import Answer, InFlight, KeyReused, KeyTooOld, claim
 from laurel_kit.postgres import Transaction
 from points_svc.handlers.hold_points import MemberUnknown
-from points_svc.handlers.once import Answer, InFlight, KeyReused, KeyTooOld
 from tests.integration.points_svc.books import MEMBER, Books
 from tests.unit.points_svc.script import SHANGHAI, Script, local
 
@@ -85,7 +85,7 @@ async def test_many_requests_with_one_key_at_once_move_the_balance_once(books: B
 async def test_a_second_request_meets_the_first_one_still_running(books: Books) -> None:
     script = await hundred(books)
     async with books.database.transaction() as tx:
-        assert await books.store(tx).claim_key("anybody", "still-running-key")
+        assert await claim(tx, "anybody", "still-running-key")
         with pytest.raises(InFlight):
             await books.spend(30, "still-running-key", script.now)
 

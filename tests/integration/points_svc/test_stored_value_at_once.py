@@ -13,7 +13,8 @@ import httpx
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
-from points_svc.store import answers, ledger
+from laurel_kit import once
+from points_svc.store import ledger
 from tests.integration.points_svc.books import MEMBER, Books
 from tests.integration.points_svc.test_redeeming_at_once import all_at_once, crowd
 from tests.integration.points_svc.till import Checkout
@@ -113,7 +114,7 @@ async def test_a_refusal_stays_a_refusal(books: Books) -> None:
         assert (await pay(till, 11)).status_code == 201
 
 
-DIES: list[tuple[Any, str]] = [(ledger, "write"), (answers, "add"), (answers, "find")]
+DIES: list[tuple[Any, str]] = [(ledger, "write"), (once, "keep"), (once, "find")]
 
 
 @pytest.mark.parametrize(("module", "name"), DIES, ids=[f"{m.__name__.split('.')[-1]}.{n}" for m, n in DIES])

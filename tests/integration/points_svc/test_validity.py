@@ -46,7 +46,7 @@ async def test_the_books_are_the_same_whenever_a_standing_becomes_known(new_book
     said again from the entries. A lot re-dated in place, points moved by the latest standing instead of the one that holds, or a sign-in
     whose version was guessed, would break it."""
     moved = 0
-    for seed in (3, 21):
+    for seed in (3, 8):
         chance, story = random.Random(seed), story_of(seed)
         orders = [story.facts + story.activities, story.activities + story.facts]
         orders.append(interleaved(chance, story.activities, story.facts))

@@ -30,7 +30,7 @@ def stack(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 def test_a_started_service_is_ready_and_has_its_own_settings(stack: Stack) -> None:
     said = httpx.get(f"{stack.urls()['tier-svc']}/readyz", trust_env=False).json()
-    assert said["LAUREL_DATABASE_URL"] == stack.database_url("tier-svc")
+    assert said["LAUREL_DATABASE_URL"] == stack.login_url("tier-svc")
     assert said["KAFKA_BOOTSTRAP_SERVERS"] == stack.kafka_bootstrap
     assert said["LAUREL_SERVICE_PORT"] == str(stack.port_base + 3)
     assert int(said["LAUREL_CLOCK_OFFSET_SECONDS"]) < -7 * 365 * 86_400

@@ -1,4 +1,4 @@
-"""python -m member_svc [--only api|consumer|relay|jobs]"""
+"""python -m member_svc [--only api|consumer|relay|jobs|migrations]"""
 
 from __future__ import annotations
 

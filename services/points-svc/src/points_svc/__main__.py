@@ -1,4 +1,4 @@
-"""python -m points_svc [--only api|consumer|relay|jobs]. The one thing not to break: importing this package starts nothing."""
+"""python -m points_svc [--only api|consumer|relay|jobs|migrations]. The one thing not to break: importing this package starts nothing."""
 
 from points_svc.main import main
 

@@ -1,4 +1,4 @@
-"""python -m tier_svc [--only api|consumer|relay|jobs]"""
+"""python -m tier_svc [--only api|consumer|relay|jobs|migrations]"""
 
 from __future__ import annotations
 

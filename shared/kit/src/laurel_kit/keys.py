@@ -46,8 +46,13 @@ def checked(header: str | None) -> str:
 
 async def decided(database: Database, work: Callable[[Transaction], Awaitable[Answer]]) -> Response:
     """What was decided under a key, now or before, in one transaction, on the wire."""
+    return response_of(await answered(database, work))
+
+
+async def answered(database: Database, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+    """The same, not on the wire yet: for who counts what came of it."""
     try:
-        answer = await database.in_transaction(work)
+        return await database.in_transaction(work)
     except InFlight:
         problem = Problem(409, "request_in_flight", "The first request under this key is still running", "Ask again.")
         problem.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -58,10 +63,15 @@ async def decided(database: Database, work: Callable[[Transaction], Awaitable[An
     except KeyTooOld as old:
         says = "What it did is done and is not done again; its answer is not replayed after seven days. See the link."
         raise Problem(409, "already_exists", "The idempotency key was used long ago", says, link=old.link) from None
-    return _response_of(answer)
 
 
-def _response_of(answer: Answer) -> Response:
+def result_of(answer: Answer, done: str = "done") -> str:
+    """What came of it, as a metric counts it."""
+    return "replayed" if answer.replayed else done if answer.status < REFUSALS_FROM else "refused"
+
+
+def response_of(answer: Answer) -> Response:
+    """The answer on the wire."""
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
     if answer.status == CREATED:
         headers["Location"] = answer.link

@@ -92,11 +92,29 @@ class KeyTooOld(Exception):
         self.link = link
 
 
+async def claim(tx: Transaction, scope: str, key: str) -> bool:
+    """Whether nobody else is working under this key now; it is ours until the transaction ends."""
+    return bool((await tx.run(_CLAIM, scope=scope, key=key)).scalar_one())
+
+
+async def find(tx: Transaction, asked: Keyed) -> Any:
+    """What the key was answered with; None: it was never used."""
+    return (await tx.run(_FIND, scope=asked.scope, key=asked.key)).one_or_none()
+
+
+async def keep(tx: Transaction, asked: Keyed, answer: Answer, now: datetime) -> None:
+    """The key is used up."""
+    await tx.run(
+        _KEEP, scope=asked.scope, key=asked.key, fingerprint=asked.fingerprint, status=answer.status, body=answer.body,
+        link=answer.link, at=now,
+    )  # fmt: skip
+
+
 async def once(asked: Keyed, now: datetime, tx: Transaction, decide: Callable[[], Awaitable[Answer]]) -> Answer:
     """Answer under the key: as before, or by deciding now. What `decide` raises is not kept, and the key stays usable."""
-    if not (await tx.run(_CLAIM, scope=asked.scope, key=asked.key)).scalar_one():
+    if not await claim(tx, asked.scope, asked.key):
         raise InFlight
-    before = (await tx.run(_FIND, scope=asked.scope, key=asked.key)).one_or_none()
+    before = await find(tx, asked)
     if before is not None:
         if bytes(before.fingerprint) != asked.fingerprint:
             raise KeyReused
@@ -104,10 +122,7 @@ async def once(asked: Keyed, now: datetime, tx: Transaction, decide: Callable[[]
             raise KeyTooOld(before.link)
         return Answer(before.status, before.body, before.link, replayed=True)
     answer = await decide()
-    await tx.run(
-        _KEEP, scope=asked.scope, key=asked.key, fingerprint=asked.fingerprint, status=answer.status, body=answer.body,
-        link=answer.link, at=now,
-    )  # fmt: skip
+    await keep(tx, asked, answer, now)
     return answer
 
 

@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import APIRouter
+from sqlalchemy.engine import make_url
 from starlette.types import ASGIApp
 
 from laurel_kit import migrate, negative_control
@@ -36,6 +37,7 @@ from laurel_kit.telemetry import KitMetrics, set_up_logs
 from laurel_kit.ticking import Job, JobRunner
 
 PARTS = ("api", "consumer", "relay", "jobs")
+MIGRATIONS = "migrations"  # no part of a running service: the tables are made by who owns them, and the process ends
 # The platform gives ten seconds. What is not finished by then is done again by the next process: nothing is lost.
 STOP_SECONDS_MAX = 9.5
 HTTP_STOP_SECONDS_MAX = 5
@@ -79,16 +81,36 @@ class Service:
 
 
 def run(service: Service, arguments: Sequence[str] | None = None) -> None:
-    """Run the process until SIGTERM, and exit. `--only api|consumer|relay|jobs` runs one part (health and metrics are always there)."""
+    """Run the process until SIGTERM, and exit. `--only api|consumer|relay|jobs` runs one part (health and metrics are always there);
+    `--only migrations` makes the tables as their owner (LAUREL_OWNER_DATABASE_URL) for the login of LAUREL_DATABASE_URL, and ends."""
     parser = argparse.ArgumentParser(prog=service.name)
-    parser.add_argument("--only", choices=PARTS, help="run one part of the service")
+    parser.add_argument("--only", choices=(*PARTS, MIGRATIONS), help="run one part of the service")
     only = parser.parse_args(arguments).only
     set_up_logs(service.name, service.settings.log_level)
     negative_control.announce()
     _quiet_garbage_collector()
-    code = uvloop.run(live(service, frozenset(PARTS if only is None else [only])))
+    work = migrate_only(service) if only == MIGRATIONS else live(service, frozenset(PARTS if only is None else [only]))
+    code = uvloop.run(work)
     sys.stdout.flush()
     os._exit(code)  # no thread and no half-closed client may keep the process
+
+
+async def migrate_only(service: Service) -> int:
+    """Make the tables as their owner and give the service's login what it may do. Returns the exit code."""
+    settings = service.settings
+    if service.migrations is None or settings.owner_database_url is None:
+        log.critical("migrations need LAUREL_OWNER_DATABASE_URL, and a service that has any")
+        return 1
+    login = make_url(settings.database_url).username
+    try:
+        await migrate.upgrade(settings.owner_database_url, service.migrations, hand_to=login)
+    except Exception:
+        log.critical("the migrations have failed", exc_info=True)
+        return 1
+    finally:
+        await _close(service)
+    log.info("the tables are as they should be", login=login)
+    return 0
 
 
 def _quiet_garbage_collector() -> None:

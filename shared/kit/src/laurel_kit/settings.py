@@ -11,6 +11,7 @@ from typing import Literal, cast
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+OWNER = "LAUREL_OWNER_DATABASE_URL"
 PORT_MAX = 65_535
 PARTITIONS_DEFAULT = 16
 PARTITIONS_MAX = 1_024
@@ -90,6 +91,9 @@ class KitSettings:
     log_level: str
     service_host: str = "127.0.0.1"
     kafka_session_seconds: float = KAFKA_SESSION_SECONDS_DEFAULT
+    owner_database_url: str | None = (
+        None  # who owns the tables: for `--only migrations` alone; a running service has no need of it
+    )
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> KitSettings:
@@ -106,4 +110,5 @@ class KitSettings:
             kafka_session_seconds=seconds(
                 env, "LAUREL_KAFKA_SESSION_SECONDS", KAFKA_SESSION_SECONDS_DEFAULT, low=KAFKA_SESSION_SECONDS_MIN
             ),
+            owner_database_url=database_address(env, OWNER) if env.get(OWNER, "").strip() else None,
         )

@@ -13,6 +13,7 @@ from . import databases, processes
 from .cluster import KafkaCluster, all_at_once
 from .errors import StackError
 from .jars import Progress
+from .migrating import make_tables
 from .ports import check_port_base, free_port_base
 from .postgres import PostgresServer
 from .prometheus import PrometheusServer
@@ -59,6 +60,10 @@ class Stack:
     def database_url(self, service: str) -> str:
         """The DSN of a service's own database, as its owner."""
         return databases.url_for(self.superuser_url, self._owned(service))
+
+    def login_url(self, service: str) -> str:
+        """The DSN by which a service itself enters its database: as a login that owns nothing there."""
+        return databases.login_url_for(self.superuser_url, self._owned(service))
 
     def fresh_database(self) -> str:
         """Make an empty database with an owner of its own and give the owner's DSN (for tests; costs about 50 ms)."""
@@ -245,6 +250,7 @@ class Stack:
 
     def _start_services(self, names: list[str], say: Say) -> None:
         self.home.set(services_began=True)
+        self._make_tables(names)
         for name in names:
             self._services[name].launch(self._environment_of(name))
         await_ready([self._services[name] for name in names], say)
@@ -256,7 +262,7 @@ class Stack:
 
     def _environment_of(self, name: str) -> dict[str, str]:
         return {
-            "LAUREL_DATABASE_URL": self.database_url(name),
+            "LAUREL_DATABASE_URL": self.login_url(name),
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
             "LAUREL_LOG_LEVEL": os.environ.get("LAUREL_LOG_LEVEL", "info"),
             **self.settings.environment(),
@@ -264,7 +270,14 @@ class Stack:
 
     def _owned(self, name: str) -> databases.Owned:
         service = service_named(name)
-        return databases.Owned(service.database, service.role, self.home.secret(f"database-{service.database}"))
+        secret = self.home.secret
+        return databases.Owned(
+            service.database, service.role, secret(f"database-{service.database}"), service.login,
+            secret(f"login-{service.database}"),
+        )  # fmt: skip
+
+    def _make_tables(self, names: Collection[str]) -> None:
+        make_tables(self.superuser_url, {service_named(name).package: self._owned(name) for name in names})
 
 
 def _chosen(only: Collection[str] | None, without: Collection[str]) -> set[str]:

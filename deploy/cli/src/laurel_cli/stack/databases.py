@@ -1,4 +1,5 @@
-"""The four databases and their four owners; also what tests need: a fresh database in a moment."""
+"""The four databases, each with its owner and the login of its service, which owns nothing; also what tests need: a fresh database in a
+moment."""
 
 from __future__ import annotations
 
@@ -18,11 +19,13 @@ CONNECT_LIMIT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Owned:
-    """A database and the role that owns it and alone may connect to it."""
+    """A database and the role that owns it. Beside it only `login` may connect, which owns nothing; None: there is none."""
 
     database: str
     role: str
     password: str
+    login: str | None = None
+    login_password: str = ""
 
 
 def answers(url: str) -> bool:
@@ -31,7 +34,8 @@ def answers(url: str) -> bool:
 
 
 def ensure(url: str, wanted: list[Owned]) -> None:
-    """Make roles and databases that are missing, set the passwords, close every database to everybody else."""
+    """Make roles and databases that are missing, set the passwords, close every database to everybody else. What a login may do in a
+    database is given to it when its tables are made (migrating.py)."""
     try:
         wait_for(_ensure(url, wanted))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
@@ -57,6 +61,13 @@ def url_for(server_url: str, owned: Owned) -> str:
     address = parts.netloc.rpartition("@")[2]
     login = f"{quote(owned.role, safe='')}:{quote(owned.password, safe='')}"
     return urlunsplit((parts.scheme, f"{login}@{address}", f"/{owned.database}", parts.query, ""))
+
+
+def login_url_for(server_url: str, owned: Owned) -> str:
+    """The DSN of the login that owns nothing; where there is none, the owner's."""
+    if owned.login is None:
+        return url_for(server_url, owned)
+    return url_for(server_url, Owned(owned.database, owned.login, owned.login_password))
 
 
 def without_password(url: str) -> str:
@@ -94,13 +105,19 @@ async def _ensure(url: str, wanted: list[Owned]) -> None:
 
 async def _ensure_one(connection: Any, owned: Owned) -> None:
     role, database = _quoted(owned.role), _quoted(owned.database)
-    verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", owned.role) else "CREATE"
-    await connection.execute(f"{verb} ROLE {role} LOGIN PASSWORD {_literal(owned.password)}")
+    await _ensure_role(connection, owned.role, owned.password)
+    if owned.login is not None:
+        await _ensure_role(connection, owned.login, owned.login_password)
     if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         await connection.execute(f"GRANT {role} TO CURRENT_USER")
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", owned.database):
         await connection.execute(f"CREATE DATABASE {database} OWNER {role}")
     await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+
+
+async def _ensure_role(connection: Any, role: str, password: str) -> None:
+    verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role) else "CREATE"
+    await connection.execute(f"{verb} ROLE {_quoted(role)} LOGIN PASSWORD {_literal(password)}")
 
 
 def _quoted(name: str) -> str:

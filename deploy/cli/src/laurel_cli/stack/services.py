@@ -29,7 +29,7 @@ PROBE_INTERVAL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Service:
-    """One service: its name, its package, its database and the role that owns it."""
+    """One service: its name, its package, its database, the role that owns that, and the login that it runs as, which owns nothing."""
 
     name: str
     package: str
@@ -38,6 +38,10 @@ class Service:
     @property
     def role(self) -> str:
         return self.package
+
+    @property
+    def login(self) -> str:
+        return f"{self.database}_app"
 
 
 SERVICES: dict[str, Service] = {

@@ -6,8 +6,6 @@ from uuid import UUID
 
 from laurel_kit.http import Problem
 
-RETRY_AFTER_SECONDS = 1
-
 
 def member_unknown(member_id: UUID) -> Problem:
     return Problem(404, "member_unknown", "Nothing has been heard of this member", f"{member_id} has no account here.")
@@ -37,44 +35,6 @@ def receiver_unknown(member_id: UUID) -> Problem:
     return Problem(
         422, "receiver_unknown", "Nothing has been heard of the receiver", f"{member_id} has no account here."
     )
-
-
-def key_required() -> Problem:
-    return Problem(400, "idempotency_key_required", "The header Idempotency-Key is missing")
-
-
-def key_malformed() -> Problem:
-    return Problem(
-        400,
-        "idempotency_key_malformed",
-        "The idempotency key cannot be used",
-        "It must be 16 to 128 printable ASCII characters.",
-    )
-
-
-def key_reused() -> Problem:
-    return Problem(
-        422,
-        "idempotency_key_reused",
-        "The idempotency key was used for another request",
-        "A new request needs a new key.",
-    )
-
-
-def already_exists(link: str) -> Problem:
-    return Problem(
-        409,
-        "already_exists",
-        "The idempotency key was used long ago",
-        "What it did is done and is not done again; its answer is not replayed after seven days. See the link.",
-        link=link,
-    )
-
-
-def in_flight() -> Problem:
-    problem = Problem(409, "request_in_flight", "The first request under this key is still running", "Ask again.")
-    problem.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return problem
 
 
 def programme_invalid(problems: list[str]) -> Problem:

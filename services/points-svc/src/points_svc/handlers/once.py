@@ -1,23 +1,19 @@
-"""One key, one answer (reliability.md 3.4). The one thing not to break: the answer is kept in the transaction that does the work, also
-where it is a refusal; so a key does something at most once, and a retry cannot turn a refusal into a success."""
+"""One key, one answer (reliability.md 3.4), with the words of this service for a refusal. The one thing not to break: the answer is kept in
+the transaction that does the work, also where it is a refusal; the kit sees to that, and to nothing being done twice."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
-import msgspec
-
+from laurel_kit import once as kit
+from laurel_kit.once import REFUSED, Answer, Keyed, said
 from points_svc.domain.account import Account
 from points_svc.domain.spending import Refused
 from points_svc.store import PointsStore
-from points_svc.store.answers import Answered
 
-REPLAYED_FOR = timedelta(days=7)  # no caller tries for longer; the key stays used for ever
-REFUSED = 409
+__all__ = ["Answer", "Keyed", "once", "refused", "refused_plainly", "said"]
+
 TITLES = {
     "member_not_active": "The member has not registered yet and cannot spend",
     "member_frozen": "The account is frozen",
@@ -61,77 +57,14 @@ TITLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A request under a key. `scope`: whose keys they are; two callers may use the same key. `fingerprint`: what makes two requests the
-    same."""
-
-    scope: str
-    key: str
-    fingerprint: bytes
-
-    @classmethod
-    def of(cls, scope: str, key: str, route: str, path: Mapping[str, object], body: Mapping[str, Any]) -> Keyed:
-        """`route`: method and template; `body`: as it was checked, so that spelling makes no difference."""
-        asked = [scope, route, {name: str(value) for name, value in path.items()}, body]
-        return cls(scope, key, hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).digest())
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the caller gets: status, JSON, where to see what came of it, and whether it was given before."""
-
-    status: int
-    body: str
-    link: str
-    replayed: bool = False
-
-
-class InFlight(Exception):
-    """The first request under this key is still running."""
-
-
-class KeyReused(Exception):
-    """The key was used for another request."""
-
-
-class KeyTooOld(Exception):
-    """The key was used so long ago that its answer is not replayed any more; what it did is seen at `link`."""
-
-    def __init__(self, link: str) -> None:
-        super().__init__(link)
-        self.link = link
-
-
 async def once(asked: Keyed, now: datetime, store: PointsStore, decide: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Answer under the key: as before, or by deciding now. What `decide` raises is not kept, and the key stays usable."""
-    if not await store.claim_key(asked.scope, asked.key):
-        raise InFlight
-    before = await store.find_answer(asked.scope, asked.key)
-    if before is not None:
-        return _as_before(asked, before, now)
-    answer = await decide()
-    kept = Answered(asked.fingerprint, answer.status, answer.body, answer.link, now)
-    await store.keep_answer(asked.scope, asked.key, kept)
-    return answer
-
-
-def _as_before(asked: Keyed, before: Answered, now: datetime) -> Answer:
-    if before.fingerprint != asked.fingerprint:
-        raise KeyReused
-    if before.body is None or now - before.at >= REPLAYED_FOR:
-        raise KeyTooOld(before.link)
-    return Answer(before.status, before.body, before.link, replayed=True)
+    """Answer under the key: as before, or by deciding now."""
+    return await kit.once(asked, now, store.tx, decide)
 
 
 async def forget_old_answers(now: datetime, limit: int, store: PointsStore) -> int:
     """Drop bodies that are replayed no more; how many. The keys stay used."""
-    return await store.forget_answers(now - REPLAYED_FOR, limit)
-
-
-def said(status: int, document: dict[str, Any], link: str, *, replayed: bool = False) -> Answer:
-    """A document as an answer."""
-    return Answer(status, msgspec.json.encode(document).decode(), link, replayed)
+    return await kit.forget_old_answers(now, limit, store.tx)
 
 
 def refused(refused: Refused, account: Account, link: str) -> Answer:

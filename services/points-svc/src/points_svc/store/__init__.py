@@ -20,7 +20,6 @@ from points_svc.domain.reminders import Reminder
 from points_svc.domain.rules import Activation, Rules, in_force
 from points_svc.store import (
     accounts,
-    answers,
     habits,
     handovers,
     holds,
@@ -34,7 +33,6 @@ from points_svc.store import (
     sweeping,
 )
 from points_svc.store.adjustments import AdjustmentStore
-from points_svc.store.answers import Answered
 from points_svc.store.handovers import Between
 from points_svc.store.programmes import Loaded, Shelf
 from points_svc.store.reminders import Pass
@@ -275,24 +273,6 @@ class PointsStore(AdjustmentStore):
     async def note_pass(self, pass_: Pass, after: UUID | None) -> None:
         """How far it has got; None: to the end."""
         await reminders.note_pass(self.tx, pass_, after)
-
-    # One key, one answer.
-
-    async def claim_key(self, scope: str, key: str) -> bool:
-        """Whether nobody else is working under this key now."""
-        return await answers.claim(self.tx, scope, key)
-
-    async def find_answer(self, scope: str, key: str) -> Answered | None:
-        """What the key was answered with."""
-        return await answers.find(self.tx, scope, key)
-
-    async def keep_answer(self, scope: str, key: str, answered: Answered) -> None:
-        """The key is used up."""
-        await answers.add(self.tx, scope, key, answered)
-
-    async def forget_answers(self, before: datetime, limit: int) -> int:
-        """Bodies that are replayed no more."""
-        return await answers.forget(self.tx, before, limit)
 
     # Programme versions.
 
