@@ -74,7 +74,7 @@ async def test_what_was_under_way_before_the_directory_was_made_is_in_it(till: C
     await go_on(books, script, SISTER, since)
     waiting = await post.waiting()
     await books.apply([waiting[0]])  # refused, not back yet
-    revision = runpy.run_path(str(MIGRATIONS / "0010_under_way.py"))
+    revision = runpy.run_path(str(MIGRATIONS / "0011_under_way.py"))
 
     async def again(tx: Transaction) -> int:
         before = (await tx.run(text("DELETE FROM handover_under_way RETURNING handover_id"))).scalars().all()
