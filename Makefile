@@ -8,6 +8,7 @@ PACKAGES := shared/contracts shared/kit services/member-svc services/points-svc 
 SOURCES := $(addsuffix /src,$(PACKAGES))
 DISTRIBUTIONS := laurel-contracts laurel-kit member-svc points-svc tier-svc campaign-svc laurel-cli
 READY := $(VENV)/.ready
+NOTHING_CHOSEN := 5# what pytest ends with where no test is of the kind asked for
 T ?= tests
 ARGS ?=
 
@@ -42,8 +43,9 @@ schemas: setup ## Generate JSON Schemas, AsyncAPI and the dashboard anew (refuse
 	@$(BIN)/python -m laurel_contracts.documents --write && $(BIN)/python deploy/observability/grafana/build_dashboards.py
 
 ##@ Tests (T=path narrows any of them)
-test: setup ## All tests of the default run: up to 15 minutes on 2 cores
-	@$(BIN)/python -m pytest -m "not long" $(T) $(ARGS)
+test: setup ## All tests of the default run, two at a time: up to 15 minutes on 2 cores
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -p tests.beside -m "not long and not alone" $(T) $(ARGS) || test $$? -eq $(NOTHING_CHOSEN)
+	@$(BIN)/python -m pytest -q -m "not long and alone" $(T) $(ARGS) || test $$? -eq $(NOTHING_CHOSEN)
 quick: setup ## Tests that start no server
 	@$(BIN)/python -m pytest -q -m "not long" tests/unit tests/contract $(ARGS)
 integration: setup ## One service, real PostgreSQL

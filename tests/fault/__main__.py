@@ -47,7 +47,7 @@ PLACES = {"fault": "tests", "nightly": "tests", "ledger": "tests/fault/ledger"}
 FAULT_SECONDS_MAX = 1_200  # of `make fault` on 2 cores: what anybody may be asked to wait for before a commit
 WHY_CHARS_MAX = 160
 AT_ONCE = 2  # tests of `make fault` that run at the same time: one waits while the other works
-BESIDE = "tests.fault.beside"  # the plugin; by name, because pytest wants to be first to import xdist
+BESIDE = "tests.beside"  # the plugin; by name, because pytest wants to be first to import xdist
 ALONE = "alone"  # the marker of those that measure a time
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fault.beside import LONGEST_FIRST, in_turn, scope_of
+from tests.beside import LONGEST_FIRST, in_turn, scope_of
 from tests.fault.gathering import Report, read_log, rows_of
 from tests.fault.report import seed_of
 
