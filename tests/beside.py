@@ -1,6 +1,6 @@
-"""How `make test` and `make fault` use two cores: pytest-xdist runs two tests at a time, for most of them wait for something most of the time,
-and those that measure a time run by themselves afterwards (marker `alone`). The one thing not to break: what shares a stack stays together, in its
-order, and the report knows of every test that was chosen, whichever process it ran in."""
+"""How `make test` and `make fault` use two cores: pytest-xdist runs two tests at a time, for most of them wait for something most of the
+time, and those that measure a time run by themselves afterwards (marker `alone`). The one thing not to break: what shares a stack stays
+together, in its order, and the report knows of every test that was chosen, whichever process it ran in."""
 
 from __future__ import annotations
 
