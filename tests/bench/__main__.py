@@ -19,7 +19,7 @@ import asyncpg
 import uvloop
 
 from laurel_cli.stack.jars import read_lock
-from tests.bench import accounts, chart, figures, latency, machine, report, status, whole_chain
+from tests.bench import accounts, chart, figures, latency, machine, racing, report, status, whole_chain
 from tests.bench.figures import Verdict
 from tests.bench.rounds import LINES, Rounds
 from tests.bench.stage import Stage, open_stage
@@ -123,7 +123,7 @@ async def _latency(stage: Stage, rounds: int, told: dict[str, Any]) -> Verdict:
 async def _status(stage: Stage, rounds: int, told: dict[str, Any]) -> Verdict:
     say("the status route beside its plain twin, 32 connections")
     answered = await status.measure(stage, await stage.template("member-svc"), STATUS_SECONDS, rounds)
-    by_server = {server: [each for each in answered if each.server == server] for server in status.STATE}
+    by_server = racing.by_server(answered)
     told["status"] = _answers(by_server)
     speeds = [[run.per_second for run in runs] for runs in by_server.values()]
     return figures.paired(figures.STATUS, *speeds)
@@ -134,14 +134,14 @@ async def _accounts(stage: Stage, rounds: int, told: dict[str, Any]) -> list[Ver
     template = await stage.template("points-svc")
     told["accounts"], found = {}, []
     for route, answered in (await accounts.measure(stage, template, ACCOUNTS_SECONDS, rounds)).items():
-        by_server = {server: [each for each in answered if each.server == server] for server in accounts.STATE}
+        by_server = racing.by_server(answered)
         told["accounts"][route] = _answers(by_server)
         speeds = [[run.per_second for run in runs] for runs in by_server.values()]
         found.append(figures.paired(figures.ACCOUNTS[route], *speeds))
     return found
 
 
-def _answers(by_server: dict[str, list[status.Answered]]) -> dict[str, Any]:
+def _answers(by_server: dict[str, list[racing.Answered]]) -> dict[str, Any]:
     """Medians of each server's runs."""
     told = {}
     for server, runs in by_server.items():

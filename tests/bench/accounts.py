@@ -1,26 +1,22 @@
-"""The balance and the statement of points-svc beside a plain FastAPI and ORM twin: the same rows, the same machine, 32 connections that ask
-again as soon as they are answered, the servers in turn."""
+"""The balance and the statement of points-svc beside a plain FastAPI and ORM twin (tests/bench/accounts_twin.py), as tests/bench/racing.py
+lets the two run."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import httpx
-
-from tests.bench.books import demand
+from tests.bench import racing
+from tests.bench.racing import Answered
 from tests.bench.stage import Stage
-from tests.bench.status import Answered, ask, serving_twin, until_it_answers
 
 MEMBERS = 50_000
 ENTRIES = 24  # of each member, every fourth of them a spending
 PAGE = 20  # entries of a statement that is asked for
 COMPARED = 50
-TWIN_PLACE = 5  # a free port of the stack
-STATE = {"points-svc": 0, "twin": TWIN_PLACE}
 PATHS = {"balance": "balance", "statement": f"statement?limit={PAGE}"}
 
 FILL = f"""
@@ -51,53 +47,26 @@ JOIN (SELECT member_id, min(expires_at) AS next_expiry,
 """
 
 
-def requests(port: int, path: str, seed: int) -> Iterator[bytes]:
-    """Without end, about members at random."""
-    rng = random.Random(seed)
-    made = [
-        f"GET /v1/members/{UUID(int=rng.randint(1, MEMBERS))}/{path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode()
-        for _ in range(20_000)
-    ]
-    while True:
-        yield from made
+def path(number: int, route: str) -> str:
+    return f"/v1/members/{UUID(int=number)}/{PATHS[route]}"
+
+
+def of_anybody(route: str) -> Callable[[random.Random], str]:
+    return lambda rng: path(rng.randint(1, MEMBERS), route)
 
 
 async def measure(stage: Stage, template: str, seconds: float, rounds: int) -> dict[str, list[Answered]]:
-    """By route, the two in turn; first they must agree."""
+    """By route, both in turn."""
     database = await stage.fresh(template)
     await stage.execute(FILL, database)
     for table in ("account", "lot", "transfer", "consumption"):
         await stage.execute(f"VACUUM ANALYZE {table}", database)
-    ports = {server: stage.stack.port_base + 1 + place for server, place in STATE.items()}
-    measured: dict[str, list[Answered]] = {route: [] for route in PATHS}
-    with (
-        stage.service("points-svc", database) as ours,
-        serving_twin(stage.dsn(database), ports["twin"], "tests.bench.accounts_twin") as twin,
-    ):
-        for port in ports.values():
-            await until_it_answers(port, f"/v1/members/{UUID(int=1)}/balance")
-        await _compare(ports)
-        pids = {"points-svc": ours.pid, "twin": twin.pid}
-        for turn in range(rounds):
-            for route, path in PATHS.items():
-                for server, port in ports.items():
-                    asks = requests(port, path, turn)
-                    measured[route].append(await ask(server, port, pids[server], seconds, asks))
+    compared = [path(number, route) for number in range(1, COMPARED + 1) for route in PATHS]
+    routes = {route: of_anybody(route) for route in PATHS}
+    race = racing.Race("points-svc", "tests.bench.accounts_twin", routes, compared, _plain)
+    measured = await racing.run(race, stage, database, seconds, rounds)
     await stage.drop(database)
     return measured
-
-
-async def _compare(ports: dict[str, int]) -> None:
-    """The same answers, or the race is about nothing."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        for number in range(1, COMPARED + 1):
-            for route, path in PATHS.items():
-                url = "http://127.0.0.1:{}/v1/members/{}/{}"
-                answers = [
-                    _plain((await client.get(url.format(port, UUID(int=number), path))).json())
-                    for port in ports.values()
-                ]
-                demand(f"the {route} of member {number}", answers[0], answers[1])
 
 
 def _plain(answer: dict[str, Any]) -> Any:

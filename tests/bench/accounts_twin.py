@@ -1,18 +1,16 @@
 """The plain way to answer with a balance and a statement: FastAPI, SQLAlchemy's ORM with mapped classes and relationships, and
 `response_model`. It gives the same answers as points-svc from the same rows; `accounts.py` compares them before it measures.
 
-`python -m tests.bench.accounts_twin DSN PORT` serves it, on uvicorn with uvloop and httptools like ours."""
+`python -m tests.bench.accounts_twin DSN PORT` serves it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-import uvicorn
 from fastapi import FastAPI, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, select
@@ -20,7 +18,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 
-POOL_SIZE = 12  # as many as points-svc has
+from tests.bench.serving import POOL_SIZE, serve
+
 MINE = ("available", "held", "debt")
 SOON_DAYS = 30
 
@@ -232,19 +231,5 @@ def build(dsn: str) -> FastAPI:
     return app
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
-    dsn, port = sys.argv[1:]
-    uvicorn.run(
-        build(dsn),
-        host="127.0.0.1",
-        port=int(port),
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-    )
-
-
 if __name__ == "__main__":
-    main()
+    serve(build)

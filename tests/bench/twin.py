@@ -1,12 +1,11 @@
 """The plain way to answer with a member's status: FastAPI, an asyncpg pool, one SELECT by primary key, `response_model`. It gives the same
 answer as member-svc from the same row; `status.py` compares them before it measures.
 
-`python -m tests.bench.twin DSN PORT` serves it, on uvicorn with uvloop and httptools like ours."""
+`python -m tests.bench.twin DSN PORT` serves it."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,11 +13,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import uvicorn
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 
-POOL_SIZE = 12  # as many as member-svc has
+from tests.bench.serving import POOL_SIZE, serve
+
 READ = "SELECT * FROM member_status WHERE member_id = $1"
 
 
@@ -89,19 +88,5 @@ def build(dsn: str) -> FastAPI:
     return app
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
-    dsn, port = sys.argv[1:]
-    uvicorn.run(
-        build(dsn),
-        host="127.0.0.1",
-        port=int(port),
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-    )
-
-
 if __name__ == "__main__":
-    main()
+    serve(build)
