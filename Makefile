@@ -56,7 +56,7 @@ figures: setup ## The check figures of the specification through the real stack,
 	@$(BIN)/python -m pytest -s tests/e2e/test_check_figures.py $(ARGS)
 proof: setup ## Model, convergence and kill tests at full size (long)
 	@$(BIN)/python -m pytest -s -m "long and not nightly and not full" $(T) $(ARGS)
-fault: setup ## The fault catalogue at the size of every change, two tests at a time (ARGS="--at-once 1": one), one report at its end: some 20 minutes on 2 cores
+fault: setup ## The fault catalogue at the size of every change, two tests at a time (ARGS="--at-once 1": one), one report at its end: some 16 minutes on 2 cores
 	@$(BIN)/python -m tests.fault $(T) $(ARGS)
 fault-ledger: setup ## The catalogue of the ledger (T-L) at full size, one report at its end: some 20 minutes
 	@$(BIN)/python -m tests.fault --ledger $(T) $(ARGS)
