@@ -64,8 +64,10 @@ fault-nightly: setup ## The fault catalogue at the size of every night: hours (T
 	@$(BIN)/python -m tests.fault --nightly $(T) $(ARGS)
 bench: setup ## What it costs beside its own floor and beside the usual way; 8 minutes, an idle machine (ARGS="--only floor ours2")
 	@$(BIN)/python -m tests.bench --json .proof/bench.json --chart docs/images/bench.svg $(ARGS)
-bench-growth: setup ## The same ledger with 10 million entries before, against empty (long)
+bench-growth: setup ## The same ledger with 10 million entries before, against empty (ten minutes, 60 GB of disk)
 	@$(BIN)/python -m tests.bench --only floor ours1 growth --growth 10M --rounds 3 --json .proof/bench-growth.json $(ARGS)
+bench-accounts: setup ## Balance and statement beside a plain FastAPI and ORM twin, a minute and a half
+	@$(BIN)/python -m tests.bench --only accounts --json .proof/bench-accounts.json $(ARGS)
 bench-chain: setup ## What the whole chain costs per event, by process (ARGS="--baskets 50000")
 	@$(BIN)/python -m tests.bench.whole_chain $(ARGS)
 ci: ## What CI runs
@@ -87,4 +89,4 @@ lock: setup ## Compile the hashed requirement files anew (no index address ends 
 	  --no-annotate --no-header --quiet --extra demo $(addprefix --no-emit-package ,$(DISTRIBUTIONS)) \
 	  requirements/dev.in $(addsuffix /pyproject.toml,$(PACKAGES)) -o requirements/dev.txt
 
-.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof fault fault-ledger fault-nightly bench bench-growth bench-chain ci setup lock
+.PHONY: help demo up down status logs reset check fmt lint types imports schemas test quick integration e2e figures proof fault fault-ledger fault-nightly bench bench-growth bench-accounts bench-chain ci setup lock
