@@ -91,20 +91,6 @@ def move_clock(shop: Shop, at: datetime) -> None:
     shop.stack.up(without={"prometheus", SERVICE}, clock=at.isoformat())
 
 
-def activate(shop: Shop, version: int) -> None:
-    """Once the door has heard from all that it is loaded."""
-    until = Deadline(30.0)
-    while True:
-        try:
-            shop.services.member.activate(version, FROM_THEN)
-        except Refused as refused:
-            if refused.status != 409 or until.passed():
-                raise
-            until.wait()
-        else:
-            return
-
-
 def tell_while_dead(shop: Shop) -> None:
     """A new version, two closed days with many ends due, and between them purchases and refunds that move some members first."""
     words = documents.parse(version_2())
@@ -115,7 +101,7 @@ def tell_while_dead(shop: Shop) -> None:
         assert not until.passed()
         until.wait()
     shop.stack.kill_service(SERVICE)
-    activate(shop, 2)
+    shop.activate(2, FROM_THEN)
     move_clock(shop, LATER)
     shop.report(bought("2024-03-25", range(3, 4), 21_000))
     shop.services.member.close_day("2024-04-05")

@@ -83,12 +83,12 @@ class Shop:
         if set(to) == set(SERVICE_NAMES):
             self.activate(programme.version)
 
-    def activate(self, version: int) -> None:
-        """Activate once the door has heard from all; its 409 until then is retried with a deadline."""
+    def activate(self, version: int, effective_from: str | None = None) -> None:
+        """Activate, at once or from that instant on, when the door has heard from all; its 409 until then is retried with a deadline."""
         until = Deadline(30.0)
         while True:
             try:
-                self.services.member.activate(version, None)
+                self.services.member.activate(version, effective_from)
             except Refused as refused:
                 if refused.status != 409 or until.passed():
                     raise

@@ -65,12 +65,10 @@ TASK_LOTS_FROM = 1 << 44  # then the number that tier-svc has given to what it s
 HANDED_LOTS_FROM = 1 << 45  # then the number of the entry: points from another member, and bonuses for what others did
 RETURNED_LOTS_FROM = 1 << 50  # then the number of the refund, then the place of what paid
 ADJUSTED_LOTS_FROM = 1 << 54  # then the entry that filled it: corrected by hand, or back by hand after its expiry
-EXTENDED_LOTS_FROM = (
-    1 << 60
-)  # then the number of the entry that moved points here, because somebody asked for it or where expiry slides
-MOVED_LOTS_FROM = (
-    1 << 61
-)  # then the number of the entry that moved points here, because a rule says so: their tier, their activation
+# Then the number of the entry that moved points here: because somebody asked for it, or where expiry slides …
+EXTENDED_LOTS_FROM = 1 << 60
+# … and because a rule says so: their tier, their activation.
+MOVED_LOTS_FROM = 1 << 61
 
 
 @dataclass(slots=True)
