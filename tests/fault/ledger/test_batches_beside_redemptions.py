@@ -1,7 +1,8 @@
 """Batches of a thousand purchases are applied while the same members stand at tills and hold points (one process each, real HTTP).
 
 INVARIANT: neither waits for the other for long, and nothing is lost or doubled by either.
-What would break it: accounts locked in another order by one of them; a batch that holds its locks while it computes.
+What would break it: accounts locked in another order by one of them; a batch that holds its locks while it computes; a
+loop that goes on taking a thousand at a time while somebody waits at a till.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ async def beside(books: Books, log: Path, seconds: float) -> None:
     p50, p99 = took[len(took) // 2], took[int(len(took) * 0.99)]
     is_held = p99 <= P99_MS_MAX and not broken and set(answers) == {201} and earned["events"] > 1_000 * seconds
     figure = (
-        f"{len(took)} holds at {HOLDS_PER_SECOND}/s beside {earned['batches']} batches of 1000"
+        f"{len(took)} holds at {HOLDS_PER_SECOND}/s beside {earned['events']:,} purchases in {earned['batches']} batches"
         f" ({earned['events'] / seconds:,.0f} events/s, a batch {earned['median_ms']:.0f} ms, p99 {earned['p99_ms']:.0f} ms):"
         f" p50 {p50:.0f} ms, p99 {p99:.0f} ms, slowest {took[-1]:.0f} ms; other answers {answers.total() - answers[201]}"
     )

@@ -136,10 +136,10 @@ class History:
         slot = Slot(reader, consumer)
         apply = reader.applier.apply
 
-        async def applied(records: Any, *, starts: Any = None) -> None:
+        async def applied(records: Any, *, starts: Any = None) -> bool:
             if slot.held is asyncio.current_task():  # the whole process stands still, with the batch in its hand
                 await slot.let_go.wait()
-            await apply(records, starts=starts)
+            return await apply(records, starts=starts)
 
         reader.applier.apply = applied  # type: ignore[method-assign]
         return slot

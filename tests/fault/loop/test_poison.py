@@ -43,11 +43,11 @@ class Stopwatch:
         self.began: float | None = None
         apply = reader.applier.apply
 
-        async def timed(*arguments: Any, **named: Any) -> None:
+        async def timed(*arguments: Any, **named: Any) -> bool:
             self.tries += 1
             if self.began is None:
                 self.began = monotonic()
-            await apply(*arguments, **named)
+            return await apply(*arguments, **named)
 
         reader.applier.apply = timed  # type: ignore[method-assign]
 

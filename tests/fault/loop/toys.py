@@ -67,19 +67,19 @@ class HeldBatch:
         self._apply = reader.applier.apply
         reader.applier.apply = self._hold  # type: ignore[method-assign]
 
-    async def _hold(self, records: Sequence[Any], *, starts: Mapping[tuple[str, int], int] | None = None) -> None:
+    async def _hold(self, records: Sequence[Any], *, starts: Mapping[tuple[str, int], int] | None = None) -> bool:
         if self.taken.is_set():
-            await self._apply(records, starts=starts)
-            return
+            return await self._apply(records, starts=starts)
         self.lanes = dict(starts or {})
         self.taken.set()
         await self.let_go.wait()
         try:
-            await self._apply(records, starts=starts)
+            waited_for = await self._apply(records, starts=starts)
         except Exception as error:
             self.outcome = type(error).__name__
             raise
         self.outcome = "committed"
+        return waited_for
 
 
 def toy_reader(database: Database, kafka: Kafka | str, toy: Toy | None = None, **options: Any) -> Reader[ToyStore]:

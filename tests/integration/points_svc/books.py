@@ -143,9 +143,9 @@ class Books:
             placed.append(replace(one, offset=offset))
         return placed
 
-    async def apply(self, records: Iterable[RawRecord]) -> None:
-        """One batch."""
-        await self.applier.apply(self.place(records))
+    async def apply(self, records: Iterable[RawRecord]) -> bool:
+        """One batch; whether somebody waited for it."""
+        return await self.applier.apply(self.place(records))
 
     async def apply_cut(self, records: Sequence[RawRecord], sizes: Iterator[int]) -> None:
         """The same log in batches of these sizes."""

@@ -87,15 +87,16 @@ class Applier(Generic[S]):
         async with self.database.transaction() as tx:
             await tx.run(sql.CURSOR_CREATE, grp=self.group, topics=[topic], partitions=[partition], offsets=[offset])
 
-    async def apply(self, records: Sequence[Record], *, starts: Mapping[Lane, int] | None = None) -> None:
+    async def apply(self, records: Sequence[Record], *, starts: Mapping[Lane, int] | None = None) -> bool:
         """One transaction over all `records` (per partition in offset order). A lane begins at `starts`, else at its first record;
-        a cursor that does not exist stands at 0. Raises Stale, Gap, or whatever a handler raises; then nothing has happened."""
+        a cursor that does not exist stands at 0. Returns whether somebody waited for what it had locked. Raises Stale, Gap, or
+        whatever a handler raises; then nothing has happened."""
         work = self.read(records, starts or {})
         crash.at("C2")
         if self.ahead is not None and _is_about_a_partition(work):
             while await again_on_contention(lambda: self._ahead_once(work)):
                 pass
-        await again_on_contention(lambda: self._apply_once(work))
+        return await again_on_contention(lambda: self._apply_once(work))
 
     async def _ahead_once(self, work: Work) -> bool:
         """One piece of what records about whole partitions bring, in a transaction of its own under the cursors, which stay where they
@@ -110,7 +111,7 @@ class Applier(Generic[S]):
             crash.at("C5")
         return more
 
-    async def _apply_once(self, work: Work) -> None:
+    async def _apply_once(self, work: Work) -> bool:
         began = time.perf_counter()
         async with self.database.transaction(
             spans=work.spans, group=self.group, pool_wait_seconds=POOL_WAIT_PATIENT_SECONDS
@@ -122,11 +123,14 @@ class Applier(Generic[S]):
                 work = await self._set_aside(tx, work)
             await self.run_handlers(tx, work.heard)
             crash.at("C6")
-            await self._move_cursors(tx, work.spans)
+            waited_for = await self._move_cursors(tx, work.spans)
             dead = list(tx.dead_letters)
         self.metrics.applied(work.spans, len(work.source), time.perf_counter() - began)
         for letter in dead:
             self.metrics.dead_letters.labels(letter.topic, letter.reason).inc()
+        if waited_for:
+            self.metrics.waited_for.inc()
+        return waited_for
 
     async def run_handlers(self, tx: Transaction, heard: Mapping[str, Sequence[Heard]]) -> None:
         """The handlers, in the order of LISTENS_TO, each with all records of its topic; with none where all of them were set aside, so
@@ -191,14 +195,16 @@ class Applier(Generic[S]):
                 )
         return bool(rows[0].any_parked)
 
-    async def _move_cursors(self, tx: Transaction, spans: Sequence[Span]) -> None:
-        await tx.run(
+    async def _move_cursors(self, tx: Transaction, spans: Sequence[Span]) -> bool:
+        """Returns whether somebody waits for what this transaction has locked."""
+        moved = await tx.run(
             sql.CURSORS_MOVE,
             grp=self.group,
             topics=[span.topic for span in spans],
             partitions=[span.partition for span in spans],
             offsets=[span.next_offset for span in spans],
         )
+        return any(row.waited_for for row in moved)
 
     async def _set_aside(self, tx: Transaction, work: Work) -> Work:
         """The slow path: dead letters for what cannot be read and for what stands behind a dead letter of its key. Reads the parked

@@ -38,6 +38,7 @@ class Outcome:
 
     reached: dict[Lane, int] = field(default_factory=dict)
     stopped: dict[Lane, LaneStopped] = field(default_factory=dict)
+    waited_for: bool = False  # whether somebody waited for what any of the transactions had locked
 
 
 async def apply_isolating(applier: Applier[Any], lanes: Mapping[Lane, tuple[int, Sequence[Record]]]) -> Outcome:
@@ -46,7 +47,8 @@ async def apply_isolating(applier: Applier[Any], lanes: Mapping[Lane, tuple[int,
     outcome = Outcome()
     starts = {lane: start for lane, (start, _) in lanes.items()}
     try:
-        await applier.apply([record for _, records in lanes.values() for record in records], starts=starts)
+        together = [record for _, records in lanes.values() for record in records]
+        outcome.waited_for = await applier.apply(together, starts=starts)
     except Exception as error:  # noqa: BLE001 - sorted by what must happen next
         _raise_unless_about_records(applier, error)
     else:
@@ -69,7 +71,7 @@ async def _apply_lane(
     it has just been tried with others, and those are applied. Then it need not be tried again before it is cut."""
     if not spoiled or len(records) == 1:
         try:
-            await applier.apply(records, starts={lane: start})
+            outcome.waited_for |= await applier.apply(records, starts={lane: start})
         except Exception as error:  # noqa: BLE001 - sorted by what must happen next
             verdict = _raise_unless_about_records(applier, error)
             if len(records) == 1:

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from laurel_kit import crash, negative_control, sql
 from laurel_kit.applying import Ahead, Applier, SkipNumber
+from laurel_kit.batch_size import BATCH_RECORDS_MAX, BatchSize
 from laurel_kit.failures import Gap, Verdict, sqlstate_of, uneven, verdict_of
 from laurel_kit.gates import Gate
 from laurel_kit.hearing import Hearing, RawRecord
@@ -28,8 +29,6 @@ from laurel_kit.watching import OffsetCopier, Watchdog
 
 S = TypeVar("S")
 
-BATCH_RECORDS_MAX = 1_000
-BATCH_RECORDS_MIN = 16  # under a statement timeout the batch is halved, down to this
 POLL_SECONDS = 0.2
 REBALANCE_WAIT_SECONDS = 2.0  # a poll that waits for a rebalance returns to the loop after this
 GATE_POLL_SECONDS = 0.02  # while a batch waits with patience
@@ -73,7 +72,7 @@ class Reader(Generic[S]):
         self.group = group
         self.kafka = as_kafka(kafka, group)
         self.gates = dict(gates or {})
-        self.batch_records_max = batch_records_max
+        self.batch_size = BatchSize(batch_records_max)
         self.partitions = partitions
         self.lanes: dict[TopicPartition, Lane] = {}
         self.missing_topics: set[str] = set()  # gone from the broker for a while now
@@ -88,7 +87,6 @@ class Reader(Generic[S]):
         self.idle.set()
         self.consumer: AIOKafkaConsumer | None = None
         self._failures_in_a_row = 0
-        self._batch_records = batch_records_max
         self._marks_loaded_at = 0.0
         self._copier = OffsetCopier(self)
         self._watchdog = Watchdog(self)
@@ -151,7 +149,7 @@ class Reader(Generic[S]):
         else:
             log.error("the loop pauses", error=type(error).__name__, reason=str(error)[:500])
         if sqlstate_of(error) in TOO_SLOW_STATES:
-            self._batch_records = max(BATCH_RECORDS_MIN, self._batch_records // 2)
+            self.batch_size.too_slow()
         self.lanes.clear()
         self._failures_in_a_row += 1
         pause = min(DATABASE_PAUSE_SECONDS_MAX, DATABASE_PAUSE_SECONDS_MIN * 2**self._failures_in_a_row)
@@ -204,7 +202,7 @@ class Reader(Generic[S]):
         """What can go into the next transaction, now."""
         now = time.monotonic()
         lanes = list(self.lanes.values())
-        return take(lanes, [lane.takeable(self.gates.get(lane.topic), now) for lane in lanes], self._batch_records)
+        return take(lanes, [lane.takeable(self.gates.get(lane.topic), now) for lane in lanes], self.batch_size.records)
 
     async def _fetch(self, consumer: AIOKafkaConsumer, *, wait: bool) -> None:
         """Ask Kafka, always, so that the group does not give us up; what comes for a partition without a lane is dropped."""
@@ -228,7 +226,7 @@ class Reader(Generic[S]):
         fetched: dict[TopicPartition, list[Any]] = {}
         try:
             async with asyncio.timeout(seconds + REBALANCE_WAIT_SECONDS):
-                fetched = await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=self.batch_records_max)
+                fetched = await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=self.batch_size.most)
         except TimeoutError:
             return {}  # a rebalance is under way; `polled_at` stands still, and the watchdog sees it
         except NoOffsetForPartitionError:
@@ -258,8 +256,7 @@ class Reader(Generic[S]):
             return
         outcome = await apply_isolating(self.applier, batch)
         self._failures_in_a_row = 0
-        if self._batch_records < self.batch_records_max:
-            self._batch_records = min(self.batch_records_max, self._batch_records + BATCH_RECORDS_MIN)
+        self.batch_size.applied(waited_for=outcome.waited_for)
         self._settle(outcome)
 
     def _settle(self, outcome: Outcome) -> None:

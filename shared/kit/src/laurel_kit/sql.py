@@ -138,11 +138,14 @@ ORDER BY c.topic, c.partition
 FOR NO KEY UPDATE OF c
 """)
 
+# `waited_for`: whether somebody waits for what this transaction has locked; a locked row is waited for by its locker's number.
 CURSORS_MOVE = text("""
 UPDATE consumer_cursor c SET next_offset = moved.next_offset, updated_at = now()
 FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
   AS moved(topic, partition, next_offset)
 WHERE c.grp = :grp AND c.topic = moved.topic AND c.partition = moved.partition
+RETURNING (SELECT count(*) > 0 FROM pg_locks
+           WHERE locktype = 'transactionid' AND NOT granted AND transactionid = CAST(pg_current_xact_id() AS xid)) AS waited_for
 """)
 
 # A statement of its own after the lock: it must see what a replay committed while we waited.

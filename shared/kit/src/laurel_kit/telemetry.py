@@ -59,6 +59,9 @@ class KitMetrics:
         self.transaction_seconds = Histogram(
             "laurel_transaction_seconds", "Time of one transaction", buckets=TRANSACTION_SECONDS_BUCKETS, registry=r
         )
+        self.waited_for = Counter(
+            "laurel_transactions_waited_for_total", "Transactions whose locks somebody else waited for", registry=r
+        )
         self.lag_records = Gauge("laurel_lag_records", "Records not applied yet", ["topic", "partition"], registry=r)
         self.lag_seconds = Gauge(
             "laurel_lag_seconds", "Age of the next record to apply", ["topic", "partition"], registry=r
