@@ -43,7 +43,7 @@ CONSUMER: dict[str, Any] = {
 PRODUCER: dict[str, Any] = {
     "enable_idempotence": True,
     "acks": "all",
-    "compression_type": "lz4",
+    "compression_type": "zstd",  # lz4 at the level that aiokafka fixes (9) costs seven times as much for a larger batch
     "linger_ms": 0,
     "max_batch_size": 900_000,  # under the broker's usual limit of 1 MiB, headers of the batch included
     "max_request_size": 1_048_576,
