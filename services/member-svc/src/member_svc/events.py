@@ -40,7 +40,7 @@ def entry_of(accepted: Accepted) -> Entry:
         memberseq=member_seq,
         programmeversion=report.version,
         localday=report.local_day,
-        data=report.data,
+        data=msgspec.Raw(report.said) if report.said else report.data,
     )
     return Entry(
         member.member_id, member_seq, member.partition, report.type, report.source, report.id, report.time,

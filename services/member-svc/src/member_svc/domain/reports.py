@@ -56,6 +56,7 @@ class Report:
     version: int = 0  # programme version in force at `time`
     local_day: date = date.min
     waiting_id: int | None = None  # its row among the waiting ones, when it has waited
+    said: bytes = b""  # `data` as JSON of its declared shape, where reading it has made that already
 
     @property
     def enrols(self) -> bool:

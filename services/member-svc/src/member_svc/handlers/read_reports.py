@@ -208,7 +208,7 @@ def _read_one(index: int, envelope: Envelope) -> Report:
     try:
         data = decoder.decode(raw)
         carried = _carrier.decode(raw).identifier
-        refuse_repeated_in_data(raw, data, carried)
+        said = refuse_repeated_in_data(raw, data, carried)
     except RepeatedKey as error:
         raise _Refused(outcomes.INVALID, f"{error} - at `$.data`") from None
     except msgspec.ValidationError as error:
@@ -218,7 +218,9 @@ def _read_one(index: int, envelope: Envelope) -> Report:
     if _NUL in raw and _holds_nul(msgspec.json.decode(raw)):
         raise _Refused(outcomes.INVALID, "text holds the character NUL - at `$.data`")
     _refuse_misspelt(envelope, data)
-    return report_of(index, envelope, None if carried is None else _name_of(carried), data, envelope)
+    report = report_of(index, envelope, None if carried is None else _name_of(carried), data, envelope)
+    report.said = said
+    return report
 
 
 def _name_of(identifier: Identifier) -> Name:

@@ -42,13 +42,15 @@ def envelopes_are_plain(body: bytes, envelopes: Sequence[Report]) -> bool:
     return body.count(QUOTE) == quotes and body.count(b'"specversion"') == versions and ESCAPED_QUOTE not in body
 
 
-def refuse_repeated_in_data(raw: bytes, data: Any, identifier: Identifier | None) -> None:
-    """The same for what a report is about. Raises RepeatedKey."""
-    quotes = _encode(data).count(QUOTE)
+def refuse_repeated_in_data(raw: bytes, data: Any, identifier: Identifier | None) -> bytes:
+    """The same for what a report is about. Returns `data` encoded again, as it will be said. Raises RepeatedKey."""
+    again = _encode(data)
+    quotes = again.count(QUOTE)
     if identifier is not None:
         quotes += _IDENTIFIER_KEY_QUOTES + _encode(identifier).count(QUOTE)
     if raw.count(QUOTE) != quotes or ESCAPED_QUOTE in raw:
         refuse_repeated_keys(raw)
+    return again
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
