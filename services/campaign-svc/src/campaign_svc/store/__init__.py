@@ -188,26 +188,7 @@ class CampaignStore:
     async def _add_occasions(self, occasions: Sequence[Occasion]) -> None:
         if not occasions:
             return
-        orders = [o.order for o in occasions]
-        await self._tx.run(
-            statements.OCCASIONS_ADD,
-            members=[o.member_id for o in occasions],
-            places=[o.place for o in occasions],
-            causes=[o.cause for o in occasions],
-            numbers=[o.number for o in occasions],
-            partitions=[o.partition for o in occasions],
-            triggers=[o.trigger for o in occasions],
-            ats=[o.at for o in occasions],
-            versions=[o.version for o in occasions],
-            tiers=[o.tier for o in occasions],
-            ordinals=[o.ordinal for o in occasions],
-            facts=[rows.facts_json(o.facts) for o in occasions],
-            orders=[order and order.order_id for order in orders],
-            amounts=[order and order.amount_minor for order in orders],
-            lefts=[order and order.left_minor for order in orders],
-            lines=[rows.lines_json(order) for order in orders],
-            outcomes=[rows.outcomes_json(o.outcomes) for o in occasions],
-        )
+        await self._tx.copy("occasion", statements.NEW_OCCASION, map(rows.occasion_row, occasions))
 
     async def _change_occasions(self, occasions: Sequence[Occasion]) -> None:
         if not occasions:

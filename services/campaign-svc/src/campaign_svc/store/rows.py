@@ -57,6 +57,16 @@ def outcomes_json(outcomes: dict[str, str]) -> str | None:
     return _outcomes_text(tuple(outcomes.items())) if outcomes else None
 
 
+def occasion_row(o: Occasion) -> tuple[Any, ...]:
+    """A new occasion with the columns of NEW_OCCASION."""
+    order = o.order
+    ordered = (None, None, None) if order is None else (order.order_id, order.amount_minor, order.left_minor)
+    return (
+        o.member_id, o.place, o.cause, o.number, o.partition, o.trigger, o.at, o.version, o.tier, o.ordinal, facts_json(o.facts),
+        *ordered, lines_json(order), outcomes_json(o.outcomes),
+    )  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def _outcomes_text(outcomes: tuple[tuple[str, str], ...]) -> str:
     """Most occasions of a programme end in one of a few ways."""

@@ -48,18 +48,10 @@ OCCASIONS_AFTER = text(f"""
 SELECT {OCCASION_COLUMNS} FROM occasion o WHERE o.member_id = :member_id AND o.place > :place ORDER BY o.place, o.cause, o.number
 """)
 
-OCCASIONS_ADD = text("""
-INSERT INTO occasion (member_id, place, cause, number, partition, trigger, at, version, tier, ordinal, facts, order_id,
-                      amount_minor, left_minor, lines, outcomes)
-SELECT member_id, place, cause, number, partition, trigger, at, version, tier, ordinal, CAST(facts AS jsonb), order_id,
-       amount_minor, left_minor, CAST(lines AS jsonb), CAST(outcomes AS jsonb)
-FROM unnest(CAST(:members AS uuid[]), CAST(:places AS bigint[]), CAST(:causes AS text[]), CAST(:numbers AS bigint[]),
-            CAST(:partitions AS integer[]), CAST(:triggers AS text[]), CAST(:ats AS timestamptz[]), CAST(:versions AS integer[]),
-            CAST(:tiers AS text[]), CAST(:ordinals AS bigint[]), CAST(:facts AS text[]), CAST(:orders AS text[]),
-            CAST(:amounts AS bigint[]), CAST(:lefts AS bigint[]), CAST(:lines AS text[]), CAST(:outcomes AS text[]))
-  AS new(member_id, place, cause, number, partition, trigger, at, version, tier, ordinal, facts, order_id, amount_minor,
-         left_minor, lines, outcomes)
-""")
+NEW_OCCASION = (
+    "member_id", "place", "cause", "number", "partition", "trigger", "at", "version", "tier", "ordinal", "facts", "order_id",
+    "amount_minor", "left_minor", "lines", "outcomes",
+)  # fmt: skip
 
 # A refund, or a standing that came late, has changed what was recorded in an earlier batch.
 OCCASIONS_CHANGE = text("""

@@ -14,16 +14,8 @@ from member_svc.domain.stream import Entry, Record
 
 TOPIC = "activities"
 
-# Entries in the order in which they were numbered; positions follow that order.
-ENTRIES_INSERT = text("""
-INSERT INTO activity (member_id, member_seq, partition, type, source, id, time, local_day, version, body)
-SELECT member_id, member_seq, partition, type, source, id, time, local_day, version, body
-FROM unnest(CAST(:members AS uuid[]), CAST(:seqs AS bigint[]), CAST(:partitions AS integer[]), CAST(:types AS text[]),
-            CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:times AS timestamptz[]), CAST(:days AS date[]),
-            CAST(:versions AS integer[]), CAST(:bodies AS bytea[]))
-  WITH ORDINALITY AS new(member_id, member_seq, partition, type, source, id, time, local_day, version, body, place)
-ORDER BY place
-""")
+# Entries are copied in, in the order in which they were numbered; positions follow that order.
+ENTRY_COLUMNS = ("member_id", "member_seq", "partition", "type", "source", "id", "time", "local_day", "version", "body")
 
 # A page of one member's stream.
 ENTRIES_READ = text("""
@@ -83,15 +75,8 @@ class Stream:
 
     async def keep(self, entries: Sequence[Entry]) -> None:
         """Keep entries, without saying them."""
-        if not entries:
-            return
-        members, seqs, partitions, types, sources, ids, times, days, versions, bodies = map(
-            list, zip(*entries, strict=True)
-        )
-        await self._tx.run(
-            ENTRIES_INSERT, members=members, seqs=seqs, partitions=partitions, types=types, sources=sources, ids=ids,
-            times=times, days=days, versions=versions, bodies=bodies,
-        )  # fmt: skip
+        if entries:
+            await self._tx.copy("activity", ENTRY_COLUMNS, entries)
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Keep entries and say them, in this order."""

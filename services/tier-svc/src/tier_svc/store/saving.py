@@ -18,6 +18,8 @@ from tier_svc.domain.stream import Stream
 from tier_svc.store import efforts
 from tier_svc.store import statements as sql
 
+NOTHING_UNALLOCATED = 0  # of a new order no refund has come without its lines
+
 _json = msgspec.json.Encoder().encode
 
 
@@ -86,24 +88,18 @@ def _moves(streams: Sequence[Stream]) -> dict[str, list[Any]]:
 
 
 async def _purchases(tx: Transaction, streams: Sequence[Stream]) -> None:
-    bought = [(stream.member_id, order) for stream in streams for order in stream.purchases]
-    if bought:
-        orders = [order for _, order in bought]
-        await tx.run(
-            sql.PURCHASES_ADD,
-            ids=[member_id for member_id, _ in bought],
-            seqs=[order.seq for order in orders],
-            orders=[order.order_id for order in orders],
-            times=[order.time for order in orders],
-            days=[date.fromordinal(order.day) for order in orders],
-            clocks=[order.clock for order in orders],
-            amounts=[order.amount for order in orders],
-            qualifyings=[order.left_qualifying for order in orders],
-            not_qualifyings=[
-                _json(order.not_qualifying).decode() if order.not_qualifying else None for order in orders
-            ],
+    bought = [
+        (
+            stream.member_id, order.seq, order.order_id, order.time, date.fromordinal(order.day), order.clock, order.amount,
+            order.amount, order.left_qualifying, NOTHING_UNALLOCATED,
+            _json(order.not_qualifying).decode() if order.not_qualifying else None,
         )
-    # Also those bought in this batch: the statement above knows nothing of refunds.
+        for stream in streams
+        for order in stream.purchases
+    ]  # fmt: skip
+    if bought:
+        await tx.copy("purchase", sql.PURCHASE_COLUMNS, bought)
+    # Also those bought in this batch: what was copied in knows nothing of refunds.
     changed = [(stream.member_id, order) for stream in streams for order in stream.changed.values()]
     if changed:
         await tx.run(

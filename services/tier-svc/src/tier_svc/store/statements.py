@@ -101,16 +101,11 @@ INSERT INTO member (member_id, partition, last_seq) VALUES (:member_id, -1, :num
 ON CONFLICT (member_id) DO UPDATE SET last_seq = excluded.last_seq WHERE member.last_seq < excluded.last_seq
 """)
 
-# New orders, of which everything is left.
-PURCHASES_ADD = text("""
-INSERT INTO purchase (member_id, seq, order_id, time, day, clock, amount_minor, left_minor, left_qualifying_minor,
-                      unallocated_minor, not_qualifying)
-SELECT member_id, seq, order_id, time, day, clock, amount, amount, qualifying, 0, CAST(not_qualifying AS jsonb)
-FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS bigint[]), CAST(:orders AS text[]), CAST(:times AS timestamptz[]),
-            CAST(:days AS date[]), CAST(:clocks AS timestamptz[]), CAST(:amounts AS bigint[]), CAST(:qualifyings AS bigint[]),
-            CAST(:not_qualifyings AS text[]))
-  AS bought(member_id, seq, order_id, time, day, clock, amount, qualifying, not_qualifying)
-""")
+# New orders, of which everything is left; copied in, like all that is only added.
+PURCHASE_COLUMNS = (
+    "member_id", "seq", "order_id", "time", "day", "clock", "amount_minor", "left_minor", "left_qualifying_minor",
+    "unallocated_minor", "not_qualifying",
+)  # fmt: skip
 
 # What refunds have left of orders.
 PURCHASES_CHANGE = text("""
