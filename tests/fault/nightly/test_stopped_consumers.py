@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import pytest
 
 from laurel_cli.stack.processes import tail_of
+from points_svc.consumer import LISTENS_TO
 from tests.fault.nightly.beside import Beside, lanes_at
 from tests.fault.nightly.feeding import Feed, sized, story
 from tests.fault.nightly.proving import books_of, proven, world_of
@@ -30,7 +31,7 @@ STOP_SECONDS = (0.5, 30.0)
 SESSION_SECONDS = 2.0  # as quick_sessions asks for
 TAKEOVER_SECONDS_MAX = SESSION_SECONDS + 6.0
 PARTITIONS = 4
-LANES = 3 * PARTITIONS  # points-svc reads activities, tiers and campaigns
+LANES = len({hearing.topic for hearing in LISTENS_TO}) * PARTITIONS  # of all that points-svc reads
 PACE = 40.0
 
 
