@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from laurel_kit.batch_size import BatchSize
+from laurel_kit.service import quiet_garbage_collector
 from tests.integration.points_svc.books import Books, activated, told
 from tests.unit.points_svc.script import SHANGHAI, Script, programme
 
@@ -26,13 +27,14 @@ async def earn(url: str, members: int, seconds: float) -> dict[str, float]:
     await books.load(programme())
     scripts = [Script(number=LAID_ACTIVITY) for _ in range(members)]
     await books.apply([activated()])
+    quiet_garbage_collector()
     size, events, took, until = BatchSize(BATCH), 0, [], time.monotonic() + seconds
     while time.monotonic() < until:
         records = []
         for n in rng.sample(range(members), min(BATCH, members)):
             script = scripts[n]
             script.buy(rng.randint(100, 30_000), f"o{n}-{script.number}")
-            records.append(told(script.steps[-1], UUID(int=n + 1), SHANGHAI))  # type: ignore[arg-type]
+            records.append(told(script.steps.pop(), UUID(int=n + 1), SHANGHAI))  # type: ignore[arg-type]
         while records:
             taken, records = records[: size.records], records[size.records :]
             began = time.monotonic()

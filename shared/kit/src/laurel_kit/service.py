@@ -88,7 +88,7 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
     only = parser.parse_args(arguments).only
     set_up_logs(service.name, service.settings.log_level)
     negative_control.announce()
-    _quiet_garbage_collector()
+    quiet_garbage_collector()
     work = migrate_only(service) if only == MIGRATIONS else live(service, frozenset(PARTS if only is None else [only]))
     code = uvloop.run(work)
     sys.stdout.flush()
@@ -113,7 +113,7 @@ async def migrate_only(service: Service) -> int:
     return 0
 
 
-def _quiet_garbage_collector() -> None:
+def quiet_garbage_collector() -> None:
     """What was built at the start lives as long as the process; a batch makes and drops tens of thousands of objects, none of them in a
     cycle. Looking through all of them every 700 objects costs a tenth of the time."""
     gc.collect()
