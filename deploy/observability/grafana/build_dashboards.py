@@ -88,6 +88,8 @@ PURCHASE_TO_POINTS: list[Row] = [
             ("Memory of each service", "Resident.", "bytes", [("process_resident_memory_bytes", SERVICE)]),
             ("Time of a transaction, p99", "One batch of the consume loop.", "s",
              [("histogram_quantile(0.99, sum by (job, le) (rate(laurel_transaction_seconds_bucket[1m])))", SERVICE)]),
+            ("Transactions waited for", "Batches whose locks somebody wanted; the next ones are smaller.", "short",
+             [("rate(laurel_transactions_waited_for_total[1m])", SERVICE)]),
         ],
     ),
 ]  # fmt: skip

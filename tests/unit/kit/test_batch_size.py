@@ -19,9 +19,9 @@ def after(size: BatchSize, *ended: str) -> int:
     return size.records
 
 
-def test_it_is_halved_while_somebody_waits_but_not_to_nothing() -> None:
+def test_it_shrinks_at_once_when_somebody_has_waited_and_no_further() -> None:
     size = BatchSize()
-    assert [after(size, "waited for") for _ in range(4)] == [500, 250, 250, 250]
+    assert [after(size, "waited for") for _ in range(3)] == [250, 250, 250]
 
 
 def test_it_is_halved_further_where_the_database_is_too_slow() -> None:
@@ -32,7 +32,7 @@ def test_it_is_halved_further_where_the_database_is_too_slow() -> None:
 
 def test_it_grows_back_to_what_is_allowed_and_no_further() -> None:
     size = BatchSize()
-    after(size, *["waited for"] * 2)
+    after(size, "waited for")
     assert after(size, "not waited for") == BATCH_RECORDS_WAITED_FOR + 16
     assert after(size, *["not waited for"] * 100) == BATCH_RECORDS_MAX
 
