@@ -36,7 +36,7 @@ from tests.fault.gathering import (
     seeds_by_id,
     seeds_to_repeat,
 )  # fmt: skip
-from tests.fault.report import LOG, SEED
+from tests.fault.report import LOG, NIGHT_SCALE, SEED
 
 ROOT = Path(__file__).parents[2]
 SEEDS = Path(__file__).with_name("regression_seeds.toml")
@@ -132,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             nothing = Row(test_id, f"nothing was run under the seed {seed}", "", FAILED, None, seed, nodes[0])
             report.rows = in_order([*report.rows, *(rows or [nothing])])
     report.seconds = time.monotonic() - clock
-    write(report, chosen.json or PROOF / f"{run}.json")
+    # A night is run in parts: each keeps a file of its own, and the page takes the last figure of every test.
+    part = f"-{began:%Y%m%dT%H%M%S}" if run == "nightly" else ""
+    write(report, chosen.json or PROOF / f"{run}{part}.json")
     show(report, Console(width=None if sys.stdout.isatty() else 150))
     return 0 if report.green else 1
 
@@ -186,7 +188,11 @@ def _with_a_place(more: list[str], run: str) -> list[str]:
 def write(report: Report, path: Path) -> None:
     """As JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = report.document() | {"commit": _commit(), "cores": os.cpu_count()}
+    document = report.document() | {
+        "commit": _commit(),
+        "cores": os.cpu_count(),
+        "scale": os.environ.get(NIGHT_SCALE, ""),
+    }
     beside = path.with_suffix(".part")
     beside.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     beside.replace(path)

@@ -124,7 +124,7 @@ def rows_of(ran: Mapping[str, Ran], recorded: Iterable[Mapping[str, Any]]) -> li
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
     """By catalogue id, and within one by test."""
-    return sorted(rows, key=_place)
+    return sorted(rows, key=place_of)
 
 
 def seeds_to_repeat(path: Path, rows: Iterable[Row]) -> dict[tuple[str, int], list[str]]:
@@ -146,6 +146,7 @@ def id_in(docstring: str | None) -> str:
     return found.group(1) if found else NO_ID
 
 
-def _place(row: Row) -> tuple[bool, str, int, str]:
+def place_of(row: Row) -> tuple[bool, str, int, str]:
+    """Where a row stands in a report."""
     found = CATALOGUE_ID.match(row.test_id)
     return (False, found[1], int(found[2]), row.node) if found else (True, row.test_id, 0, row.node)

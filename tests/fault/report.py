@@ -11,6 +11,7 @@ from pathlib import Path
 
 LOG = "LAUREL_PROOF_LOG"
 SEED = "LAUREL_SEED"
+NIGHT_SCALE = "LAUREL_NIGHT_SCALE"  # 0.1 makes most tests of a night a tenth as long
 
 
 def record(

@@ -13,6 +13,7 @@ import pytest
 
 from tests.beside import LONGEST_FIRST, in_turn, scope_of
 from tests.fault.gathering import Report, read_log, rows_of
+from tests.fault.page import nights
 from tests.fault.report import seed_of
 
 ROOT = Path(__file__).parents[2]
@@ -157,3 +158,33 @@ def test_a_seed_that_failed_once_is_always_run_too(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout
     assert report["seeds"] == {"T-K06": [5, 17]}  # 5 has been run anyway, and of T-K05 no test was chosen
     assert seed_of("T-K17", 1) == 1
+
+
+def night(began: str, scale: str = "", **rows: tuple[str, str]) -> dict[str, Any]:
+    """A night's report: node → figure and verdict."""
+    lines = [
+        {
+            "test_id": "T-K31",
+            "figure": figure,
+            "bar": "000",
+            "verdict": verdict,
+            "seconds": 1.0,
+            "seed": None,
+            "node": node,
+        }
+        for node, (figure, verdict) in rows.items()
+    ]
+    return {"run": "nightly", "began": began, "commit": "abc", "cores": 2, "scale": scale, "rows": lines}
+
+
+def test_of_nights_in_parts_the_page_has_the_last_run_of_each_test() -> None:
+    """What would break it: an older good run that stands for a test which has failed since."""
+    told = nights([
+        night("2026-11-29T10:00:00", one=("lost 0", "held"), two=("lost 0", "held")),
+        night("2026-11-30T10:00:00", scale="0.1", one=("lost 3", "broken")),
+        night("2026-11-28T10:00:00", two=("lost 9", "broken")),
+    ])  # fmt: skip
+    assert "1 of 2 held" in told
+    assert "| lost 3 | 000 | broken | 1 | 2026-11-30 abc, 0.1 of its size |" in told
+    assert "| lost 0 | 000 | held | 1 | 2026-11-29 abc |" in told
+    assert "lost 9" not in told

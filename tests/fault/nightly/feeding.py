@@ -14,12 +14,12 @@ from typing import Self
 import httpx
 
 from laurel_cli.services import Refused, Unreachable
+from tests.fault.report import NIGHT_SCALE
 from tests.fault.test_kills import MIX, send
 from tests.support.complete_journey import some_baskets
 from tests.support.histories import history
 from tests.support.shop import Report, Shop
 
-SCALE = "LAUREL_NIGHT_SCALE"  # 0.1 makes a night a tenth as long
 REPORTS_PER_REQUEST = 20
 EARLY_DAYS = 14
 ATTEMPTS_MAX = 4  # of a minute each
@@ -27,7 +27,7 @@ ATTEMPTS_MAX = 4  # of a minute each
 
 def sized(night: int, least: int = 1) -> int:
     """A size of the night, or the share of it that $LAUREL_NIGHT_SCALE asks for."""
-    return max(least, round(night * float(os.environ.get(SCALE, "").strip() or 1)))
+    return max(least, round(night * float(os.environ.get(NIGHT_SCALE, "").strip() or 1)))
 
 
 def story(reports: int, seed: int) -> list[Report]:
