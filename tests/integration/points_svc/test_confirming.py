@@ -11,8 +11,8 @@ from points_svc.handlers.show_account import show_balance
 from points_svc.handlers.verify_ledger import verify_members
 from points_svc.main import say_all_again
 from points_svc.store.proving import ProofStore
-from tests.integration.points_svc.books import MEMBER, Books
-from tests.unit.points_svc.script import SHANGHAI, Script, local, programme
+from tests.integration.points_svc.books import MEMBER, Books, stood, told
+from tests.unit.points_svc.script import SHANGHAI, Activity, Fact, Script, local, programme
 
 AT = local(SHANGHAI, 2025, 3, 3, 12)
 DAY = timedelta(days=1)
@@ -59,3 +59,22 @@ async def test_a_confirmed_order_can_be_spent_from_and_everything_says_why(books
     async with books.database.auditing() as tx:
         proof = await verify_members(None, 10, ProofStore(tx))
     assert proof["breaks"] == []
+
+
+async def test_an_order_that_is_confirmed_in_the_batch_that_brings_it_is_confirmed(books: Books) -> None:
+    """INVARIANT: where a batch is cut makes no difference: what a late standing adds to a confirmed order is available at once, also where
+    the order and its confirmation were read together. A confirmation that only a later batch wrote left such points waiting until they
+    expired."""
+    s = Script(programme=programme(activation="event"))
+    s.register()
+    s.buy(50, "o1", at=AT)  # earns nothing yet, so nothing of it moves when it is confirmed
+    s.confirm("o1", AT + DAY)
+    s.stand("diamond", after=0)
+    await books.load(s.programme)
+    await books.apply([told(step, MEMBER, SHANGHAI) for step in s.steps if isinstance(step, Activity)])
+    await books.apply([stood(step, MEMBER) for step in s.steps if isinstance(step, Fact)])
+    async with books.database.reading() as tx:
+        balance = await show_balance(MEMBER, AT + 2 * DAY, books.store(tx))
+    assert balance is not None
+    assert (balance["available"], balance["pending"]) == (1, 0)
+    assert await books.broken() == {}

@@ -23,6 +23,7 @@ COLUMNS = """member_id, order_id, seq, at, day, version, tier, ordinal, amount_m
 
 NEW = (
     "member_id", "order_id", "seq", "at", "day", "version", "tier", "ordinal", "amount_minor", "unallocated_minor", "parts", "net",
+    "confirmed_at",
 )  # fmt: skip
 
 CHANGE = text("""
@@ -103,6 +104,7 @@ async def write(tx: Transaction, accounts: Collection[Account]) -> None:
             (
                 member_id, order.order_id, order.seq, order.at, order.day, order.version, order.tier, order.ordinal,
                 order.amount_minor, order.unallocated_minor, _encode(_rows_of(order.parts)).decode(), order.net,
+                order.confirmed_at,
             )
             for member_id, order in new
         ]  # fmt: skip
