@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from points_svc.domain import calendar, policies
 from points_svc.domain.policies import Policy
 from points_svc.domain.rules import problems_of
+from tests.unit.points_svc.holding import Till
 from tests.unit.points_svc.pure import play
 from tests.unit.points_svc.script import NEW_YORK, SHANGHAI, Script, local, programme
 
@@ -142,6 +143,22 @@ def test_a_late_purchase_shortens_nothing_and_its_own_points_last_as_long_as_all
     script.buy(5_000, "o2", at=local(SHANGHAI, 2025, 1, 10, 9))
     until = local(SHANGHAI, 2025, 6, 1)
     assert play(script).outcome().lots == ((until, 50), (until, 100))
+
+
+def test_what_has_come_back_out_of_a_hold_is_prolonged_by_the_next_purchase_of_the_same_month() -> None:
+    script = Script(programme=SLIDING)
+    script.register()
+    script.buy(10_000, "o1", at=local(SHANGHAI, 2025, 1, 10, 9))
+    till = Till.after(script)
+    hold = till.hold(50, lasts=timedelta(days=90))
+    script.buy(5_000, "o2", at=local(SHANGHAI, 2025, 3, 5, 9))
+    till.go_on(script)
+    until = local(SHANGHAI, 2025, 6, 1)
+    assert till.void(hold) == "voided"
+    assert till.outcome().lots == ((local(SHANGHAI, 2025, 4, 1), 50), (until, 50), (until, 50))
+    script.buy(2_000, "o3", at=local(SHANGHAI, 2025, 3, 7, 9))
+    till.go_on(script)
+    assert till.outcome().lots == ((until, 50), (until, 50), (until, 50), (until, 20))
 
 
 def test_refunds_and_standings_find_the_points_wherever_they_have_moved() -> None:

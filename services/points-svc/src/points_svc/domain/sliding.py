@@ -12,12 +12,14 @@ from points_svc.domain.rules import Rules
 
 
 def prolong(account: Account, purchase: Dated, rules: Rules) -> None:
-    """The purchase has earned. Its own lot lasts long enough; the others move on, those first that would have been spent first."""
+    """The purchase has earned. Its own lot lasts long enough; the others move on, those first that would have been spent first. Each is
+    looked at, also where nothing lasts longer than before: points may have come meanwhile that a purchase has prolonged nothing of (out of
+    a hold, from another member)."""
     if not account.knows_all_lots:
         raise ValueError(f"points of {account.member_id} are prolonged whose lots have not been read")
     until = rules.expiry.expires_at(purchase.day)
-    if account.lives_until is not None and until <= account.lives_until:
-        return
+    if account.lives_until is not None:
+        until = max(until, account.lives_until)
     account.lives_until = until
     why: Why = {"rule": "sliding", "version": rules.version, "months": rules.expiry.months, "ends": rules.expiry.ends}
     for lot in ledger.lots_in_turn(account):
