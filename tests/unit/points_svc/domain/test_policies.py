@@ -172,3 +172,19 @@ def test_refunds_and_standings_find_the_points_wherever_they_have_moved() -> Non
     outcome = play(script).outcome()
     assert outcome.lots == ((until, 60),)
     assert outcome.debt == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_a_late_standing_adds_to_an_order_that_was_spent_lasts_as_long_as_all_others(late: bool) -> None:
+    script = Script(programme=SLIDING)
+    script.register()
+    if not late:
+        script.stand("diamond", after=0)
+    script.buy(10_000, "o1", at=local(SHANGHAI, 2025, 1, 10, 9))
+    script.spend(100)
+    script.buy(5_000, "o2", at=local(SHANGHAI, 2025, 3, 5, 9))
+    if late:
+        script.stand("diamond", after=0)
+    script.close_day(date(2025, 4, 1))
+    until = local(SHANGHAI, 2025, 6, 1)
+    assert play(script).outcome().lots == ((until, 100), (until, 100))

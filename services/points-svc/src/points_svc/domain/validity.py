@@ -46,10 +46,12 @@ def others_follow(account: Account, above: int, rules_at: RulesAt, why: Why) -> 
 def home(account: Account, order: Order, rules: Rules) -> Lot | None:
     """The lot that more points of an order come into; None: it has none yet."""
     newest = ledger.where_points_live(account, order.seq)
-    if newest is None or not (rules.lasting or order.confirmed_at is not None):
+    if newest is None:
+        return None
+    until = rules.expiry_at(order.tier).expires_at(order.day) if rules.lasting else _slid_to(account, newest, rules)
+    if not (rules.lasting or order.confirmed_at is not None or until > newest.expires_at):
         return newest
     family = ledger.family(account, order.seq)
-    until = rules.expiry_at(order.tier).expires_at(order.day) if rules.lasting else newest.expires_at
     from_ = None if order.confirmed_at is None else max(order.at, order.confirmed_at)
     fitting = [
         lot
@@ -63,6 +65,14 @@ def home(account: Account, order: Order, rules: Rules) -> Lot | None:
     if from_ is not None:
         moved.available_at = min(moved.available_at, from_)
     return moved
+
+
+def _slid_to(account: Account, newest: Lot, rules: Rules) -> datetime:
+    """Until when points of an order last that come now. Where expiry slides, as long as everything else does: purchases have prolonged
+    nothing of this order where nothing was left of it. What is over by the clock stays over."""
+    if not rules.expiry.slides or account.lives_until is None or is_over(newest, account):
+        return newest.expires_at
+    return max(newest.expires_at, account.lives_until)
 
 
 def _redate(account: Account, activity: Dated, rules: Rules, why: Why) -> None:
