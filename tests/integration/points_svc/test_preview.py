@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
+from laurel_contracts.decisions import MemberRegistered
 from tests.integration.points_svc.books import MEMBER, Books, activated, told
 from tests.integration.points_svc.till import open_checkout
-from tests.unit.points_svc.script import Activity, Script, programme
+from tests.unit.points_svc.script import SHANGHAI, Activity, Script, local, programme
 
 PATH = f"/v1/members/{MEMBER}/purchase-preview"
 TABLES = text(
@@ -74,6 +75,37 @@ async def test_debt_that_would_be_repaid_is_told(books: Books) -> None:
         body = {"currency": "CNY", "lines": [{"amount_minor": 10000}]}
         preview = (await till.client.post(PATH, json=body)).json()
     assert (preview["points"], preview["repays_debt"], preview["tier"]) == (100, 60, "regular")
+
+
+async def test_where_expiry_slides_only_the_purchase_is_told_of_and_not_what_it_prolongs(books: Books) -> None:
+    """What would break it: points that move on into longer lots counted as points of the purchase; or lots that nobody has read, which
+    was a 500."""
+    script = Script(programme=programme(expiry={"policy": "sliding", "months": 2}))
+    script.register()
+    script.buy(10_000, "o1", at=local(SHANGHAI, 2025, 1, 10, 9))
+    await books.play(script)
+    await books.apply([activated()])
+    async with open_checkout(books, local(SHANGHAI, 2025, 3, 5, 9)) as till:
+        answer = await till.client.post(PATH, json={"currency": "CNY", "lines": [{"amount_minor": 5000}]})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["points"] == 50
+    assert datetime.fromisoformat(answer.json()["expires_at"]) == local(SHANGHAI, 2025, 6, 1)
+
+
+async def test_a_referral_that_matures_on_the_way_is_none_of_the_purchase(books: Books) -> None:
+    """What would break it: the new member's own 100 points told as earned by the purchase, or a first purchase of another version."""
+    script = Script()
+    script.tell(MemberRegistered(referrer_id=UUID(int=2)))
+    script.buy(10_000, "o1")
+    await books.play(script)
+    await books.load(programme(version=2))
+    await books.apply([activated(), activated(2, script.now + timedelta(days=1))])
+    async with open_checkout(books, script.now + timedelta(days=30)) as till:
+        for amount, points in ((5_000, 50), (50, 0)):
+            answer = await till.client.post(PATH, json={"currency": "CNY", "lines": [{"amount_minor": amount}]})
+            assert answer.status_code == 200, answer.text
+            told_of = answer.json()
+            assert (told_of["points"], told_of["why"]["rule"], told_of["why"]["version"]) == (points, "purchase", 2)
 
 
 async def test_what_cannot_be_a_purchase_is_refused_in_words(books: Books) -> None:

@@ -13,7 +13,7 @@ from laurel_contracts.activities import OrderLine, PurchaseRecorded
 from laurel_contracts.envelope import Event
 from laurel_contracts.registry import TYPE_OF
 from points_svc.domain import calendar, telling
-from points_svc.domain.account import AVAILABLE, Account
+from points_svc.domain.account import EARNED, REPAID, Account
 from points_svc.domain.rules import Rules
 from points_svc.handlers.hold_points import MemberUnknown
 from points_svc.handlers.rate_activities import rate_one
@@ -63,7 +63,12 @@ async def preview_purchase(wanted: Wanted, now: datetime, store: PointsStore) ->
         raise CannotTell("no_programme", f"No programme version is known to be in force at {at.isoformat()}.")
     if wanted.currency != rules.currency:
         raise CannotTell("currency_differs", f"The programme counts in {rules.currency}, not in {wanted.currency}.")
-    rate_one(account, _event(wanted, at, rules), {rules.version: rules})
+    if rules.expiry.slides:
+        await store.read_live_lots([account])
+    # On the way the member's referral may mature, by the version of another purchase.
+    ripening = () if account.referral is None else account.referral.ripening
+    versions = await store.rules({rules.version, *(version for _, _, version in ripening)})
+    rate_one(account, _event(wanted, at, rules), versions)
     return _told(wanted, account, at, rules)
 
 
@@ -83,9 +88,11 @@ def _event(wanted: Wanted, at: datetime, rules: Rules) -> Event[PurchaseRecorded
 
 
 def _told(wanted: Wanted, account: Account, at: datetime, rules: Rules) -> dict[str, Any]:
-    earned = [entry for entry in account.entries if entry.credit == AVAILABLE]
+    cause = f"activity {account.activity}"  # what else happens on the way is none of the purchase
+    entries = [entry for entry in account.entries if entry.cause == cause]
+    earned = [entry for entry in entries if entry.kind == EARNED]
     points = sum(entry.amount for entry in earned)
-    why = earned[0].why if earned else account.no_effects[-1].why
+    why = earned[0].why if earned else next(none.why for none in account.no_effects if none.cause == cause)
     lots = [account.lots[entry.lot] for entry in earned if entry.lot is not None]
     return {
         "member_id": wanted.member_id,
@@ -98,7 +105,7 @@ def _told(wanted: Wanted, account: Account, at: datetime, rules: Rules) -> dict[
         "available_at": lots[0].available_at if lots else None,
         "expires_at": lots[0].expires_at if lots else None,
         # What is owed is repaid from them at once (domain.md 3.3.3).
-        "repays_debt": sum(entry.amount for entry in account.entries if entry.kind == "repaid"),
+        "repays_debt": sum(entry.amount for entry in entries if entry.kind == REPAID),
         "why": why,
         "sentences": telling.sentences_of("preview", "a purchase that has not happened", None, why),
     }
