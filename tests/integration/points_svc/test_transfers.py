@@ -145,12 +145,33 @@ async def test_what_a_frozen_receiver_cannot_take_is_back_in_its_own_lots(till: 
     assert (await till.see(path))["state"] == "under_way"
     assert (await by_account(till))["clearing"] == 30
     assert await books.broken() == {}
-    assert await post.carry() == 2  # once more, and the way back
+    assert await post.carry() == 3  # once more, and the way back, which is answered once more too
     seen = await till.see(path)
     assert (seen["state"], seen["because"]) == ("returned", "member_frozen")
     assert (await till.balance())["lots"] == before["lots"]
     assert (await till.figures(SISTER))[0] == 50
     assert (await by_account(till)).get("clearing", 0) == 0
+
+
+async def test_what_was_refused_comes_back_also_where_that_saying_was_lost(till: Checkout, books: Books) -> None:
+    """A transfer that is said again is answered again. Broken by a refusal that is said once: given up as a dead letter, the points stayed
+    in clearing for ever."""
+    sister = await lives(books, till)
+    path = (await give(till, 30, SISTER)).headers["location"]
+    since = len(sister.steps)
+    sister.freeze(frozen=True)
+    await go_on(books, sister, SISTER, since)
+    await books.apply(await sayings(books))  # refused; what says so is lost
+    since = len(await sayings(books))
+    async with books.database.transaction() as tx:
+        await say_again(None, MEMBER, books.store(tx))
+    post = Post(books)
+    post.told = since
+    assert await post.carry() == 2
+    assert (await till.see(path))["state"] == "returned"
+    assert await till.figures() == (100, 0, 0, 100)
+    assert (await by_account(till)).get("clearing", 0) == 0
+    assert await books.broken() == {}
 
 
 async def test_what_comes_back_into_an_expired_lot_expires(till: Checkout, books: Books) -> None:

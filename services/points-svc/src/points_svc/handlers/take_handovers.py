@@ -1,5 +1,5 @@
 """What other members' partitions send: points handed over or back, bonuses due or undone. The one thing not to break: each is taken once
-by its id, whatever is said twice; and what cannot be taken is handed back in the same transaction."""
+by its id, whatever is said twice; and what cannot be taken is handed back in the same transaction, and again where it is said again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from laurel_kit.hearing import Heard
 from points_svc import events
 from points_svc.domain import bonuses, handovers, ledger
 from points_svc.domain.account import Account, Why
-from points_svc.domain.between import UNDER_WAY
+from points_svc.domain.between import UNDER_WAY, Arrival
 from points_svc.domain.rules import Rules
 from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
@@ -28,14 +28,18 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
     await sweep_first(accounts.values(), store)
     over = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedOver)}
     back = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedBack)}
-    arrived = set(await store.between.arrived(over))
+    arrived = await store.between.arrived(over)
     await store.between.read(accounts, back)
     months, rules = await _read_bonuses(told, accounts, store)
     for heard in told:
         account, data = accounts[UUID(bytes=heard.key)], heard.event.data
-        if isinstance(data, PointsHandedOver) and data.handover_id not in arrived:
-            arrived.add(data.handover_id)
-            _arrive(account, heard, store)
+        if isinstance(data, PointsHandedOver):
+            known = arrived.get(data.handover_id)
+            if known is None:
+                _arrive(account, heard, store)
+                arrived[data.handover_id] = account.arrivals[data.handover_id]
+            elif known.because is not None:  # who says it again may never have heard the answer
+                _hand_back(account, data.sender_id, known, store)
         elif isinstance(data, PointsHandedBack):
             _come_back(account, heard)
         elif isinstance(data, BonusDue):
@@ -52,8 +56,7 @@ def _arrive(account: Account, heard: Heard, store: PointsStore) -> None:
     because = handovers.why_not(account, data.points)
     if because is not None:
         handovers.refuse(account, data.handover_id, data.points, at, because)
-        arrival = account.arrivals[data.handover_id]
-        store.say([events.handed_back(data.sender_id, store.partition_of(data.sender_id), account.member_id, arrival)])
+        _hand_back(account, data.sender_id, account.arrivals[data.handover_id], store)
         return
     why: Why = {
         "rule": "transfer", "transfer_id": data.handover_id, "from_member_id": data.sender_id, "points": data.points,
@@ -62,6 +65,10 @@ def _arrive(account: Account, heard: Heard, store: PointsStore) -> None:
     ledger.open_page(account, f"handover {data.handover_id}", at)
     handovers.take_in(account, data.handover_id, data.parts, at, why=why)
     ledger.close_page(account)
+
+
+def _hand_back(account: Account, sender_id: UUID, arrival: Arrival, store: PointsStore) -> None:
+    store.say([events.handed_back(sender_id, store.partition_of(sender_id), account.member_id, arrival)])
 
 
 def _come_back(account: Account, heard: Heard) -> None:
