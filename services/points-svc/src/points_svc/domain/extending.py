@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
 from points_svc.domain import calendar, earning, ledger
@@ -48,10 +48,11 @@ def extend(
     found = [(lot, until) for lot in wanted if (until := longer.until(lot.expires_at, rules)) > lot.expires_at]
     if not found:
         return Refused("nothing_to_extend", {"lots": sorted(lot.lot for lot in wanted)})
+    most = Longer(days=rules.extension_days_max)  # local days, which need not be of 24 hours
     for lot, until in found:
-        latest = _first_expiry(account, lot) + timedelta(days=rules.extension_days_max)
+        latest = most.until(_first_expiry(account, lot), rules)
         if account.lives_until is not None:  # what slides has been prolonged by purchases, and not by request
-            latest = max(latest, account.lives_until + timedelta(days=rules.extension_days_max))
+            latest = max(latest, most.until(account.lives_until, rules))
         if until > latest:
             return Refused("extension_too_long", {"lot": lot.lot, "until": until, "latest": latest})
     return [_extend(account, lot, until, why) for lot, until in sorted(found, key=lambda pair: pair[0].turn)]
