@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import text
 
 from points_svc.handlers.explain_entry import explain_cause
+from points_svc.handlers.extend_lots import Wanted, extend_lots
 from points_svc.handlers.verify_ledger import verify_members
 from points_svc.main import say_all_again
 from points_svc.store.proving import ProofStore
-from tests.integration.points_svc.books import MEMBER, Books, activated, stood, told
+from tests.integration.points_svc.books import MEMBER, Books, activated, keyed, stood, told
 from tests.unit.points_svc.lasting import MONTHS, interleaved, lasting, story_of
 from tests.unit.points_svc.script import SHANGHAI, Activity, Script, Step, local
 
@@ -89,3 +90,19 @@ async def test_an_entry_says_by_which_standing_points_last_longer_and_the_ledger
     async with books.database.auditing() as tx:
         proof = await verify_members(None, 10, ProofStore(tx))
     assert (proof["members"], proof["breaks"]) == (1, [])
+
+
+async def test_what_a_tier_has_shortened_can_be_extended_and_the_books_hold(books: Books) -> None:
+    """Broken by a proof that compares an extension with the lot that the points were in at first."""
+    await opened(books)
+    s = Script(programme=lasting())
+    s.register()
+    s.stand("gold", after=1)
+    s.buy(10_000, at=local(SHANGHAI, 2025, 1, 10, 9))
+    s.stand("regular", after=1)  # 12 months and no longer 24
+    await after(books, s.steps)
+    wanted = Wanted(MEMBER, "moving house", "anna", days=60)
+    async with books.database.transaction() as tx:
+        await extend_lots(keyed("an-extension-of-sixty-days", wanted), wanted, s.now, books.store(tx))
+    assert (await books.outcome()).lots == ((local(SHANGHAI, 2026, 4, 2), 100),)
+    assert await books.broken() == {}
