@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from laurel_contracts.activities import SurveyAnswered
 from laurel_contracts.decisions import OverrideTakenBack, StandingOverridden, StandingSanctioned
 from tests.integration.tier_svc.histories import member
@@ -183,3 +185,23 @@ async def test_a_dry_run_foretells_what_the_version_then_does(new_world: NewWorl
         who: moves["next_activity"] for who, moves in foretold.items() if "next_activity" in moves
     }
     assert len(foretold) >= 3
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"tasks": [{"id": "t", "done_by": "review", "growth": 5, "from_day": "2025-02-30"}]}, "$.tasks[0].from_day"),
+        ({"tasks": [{"id": "t", "done_by": "review"}]}, "$.tasks[0]"),
+        (
+            {"benefits": {"catalogue": [{"id": "b", "kind": "other", "from_tier": "tin"}]}},
+            "$.benefits.catalogue[0].from_tier",
+        ),
+    ],
+)
+async def test_what_could_not_be_loaded_is_not_tried(new_world: NewWorld, part: dict[str, Any], path: str) -> None:
+    """What would break it: a trial that looks at the ladder alone, and ends in a 500 where a task has a day that no calendar has."""
+    world = await new_world(reference_document())
+    async with client_of(world) as client:
+        for method, where in (("PUT", "/v1/programmes/2"), ("POST", "/v1/programmes/2/dry-run")):
+            answer = await client.request(method, where, json=stricter() | part)
+            assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, path), answer.text

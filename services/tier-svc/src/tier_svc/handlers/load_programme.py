@@ -29,6 +29,17 @@ class OtherDocument(Exception):
 
 async def load_programme(programme: Programme, store: TierStore, now: datetime) -> Loaded:
     """Keep the version and say that it is loaded. The same document again is fine, and is said again."""
+    await refuse_unless_sound(programme, store)
+    sha256 = document.sha256(programme)
+    loaded = await store.programmes.keep(programme, sha256, now)
+    if loaded.sha256 != sha256:
+        raise OtherDocument(f"version {programme.version} is another document here")
+    events.say(store.tx, events.programme_loaded(loaded.version, loaded.sha256, loaded.loaded_at))
+    return loaded
+
+
+async def refuse_unless_sound(programme: Programme, store: TierStore) -> None:
+    """What would be loaded, and what is only tried, is checked alike. Raises RefusedProgramme."""
     faults = faults_of(programme.tiers, programme.zone)
     faults += faults_of_benefits(benefits_of(programme), programme.tiers.ladder)
     faults += faults_of_tasks(tasks_of(programme))
@@ -38,9 +49,3 @@ async def load_programme(programme: Programme, store: TierStore, now: datetime) 
         faults += faults_beside(programme.tiers, programme.zone, before.tiers, before.zone)
     if faults:
         raise RefusedProgramme(faults)
-    sha256 = document.sha256(programme)
-    loaded = await store.programmes.keep(programme, sha256, now)
-    if loaded.sha256 != sha256:
-        raise OtherDocument(f"version {programme.version} is another document here")
-    events.say(store.tx, events.programme_loaded(loaded.version, loaded.sha256, loaded.loaded_at))
-    return loaded

@@ -8,10 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from laurel_contracts.programme import Programme
-from tier_svc.domain.checks import faults_beside, faults_of
 from tier_svc.domain.ladder import Rules
 from tier_svc.domain.trying_out import Trial, trials_of
-from tier_svc.handlers.load_programme import RefusedProgramme
+from tier_svc.handlers.load_programme import refuse_unless_sound
 from tier_svc.store import TierStore
 from tier_svc.store.shelf import compiled
 
@@ -39,13 +38,7 @@ class TriedPage:
 
 async def rules_to_try(programme: Programme, store: TierStore) -> Rules:
     """The rules of a document that need not be loaded. Raises RefusedProgramme, as loading it would."""
-    faults = faults_of(programme.tiers, programme.zone)
-    earlier = [each.version for each in await store.programmes.listed() if each.version < programme.version]
-    if earlier and not faults:
-        before = (await store.programmes.load([earlier[-1]]))[earlier[-1]].programme
-        faults = faults_beside(programme.tiers, programme.zone, before.tiers, before.zone)
-    if faults:
-        raise RefusedProgramme(faults)
+    await refuse_unless_sound(programme, store)
     return compiled(programme)
 
 
