@@ -205,3 +205,19 @@ async def test_what_could_not_be_loaded_is_not_tried(new_world: NewWorld, part: 
         for method, where in (("PUT", "/v1/programmes/2"), ("POST", "/v1/programmes/2/dry-run")):
             answer = await client.request(method, where, json=stricter() | part)
             assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, path), answer.text
+
+
+async def test_a_version_from_before_a_tier_was_added_is_not_tried(new_world: NewWorld) -> None:
+    """What would break it: a trial that begins, meets a member at the new tier, and tells the caller to come again (503)."""
+    first, second = reference_document(), reference_document() | {"version": 2}
+    first["tiers"]["ladder"] = first["tiers"]["ladder"][:2]  # regular and silver
+    world, log = await new_world(first, second), Log()
+    log.activate(first)
+    log.activate(second, at("2025-02-01T00:00"))
+    log.tell(ANNA, purchase("a", 200_000), at("2025-03-01T04:00"), version=2)
+    await world.drink(log)
+    async with client_of(world) as client:
+        for body in ({}, {"json": first}):
+            answer = await client.post("/v1/programmes/1/dry-run", **body)
+            assert (answer.status_code, answer.json()["type"]) == (422, "programme_refused"), answer.text
+            assert answer.json()["errors"][0]["says"] == "gold is missing, which the version in force has"

@@ -79,6 +79,8 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore], c
                 tried = await try_programme(rules, effective_from, after, limit, store)
             except (Hold, LookupError) as error:
                 raise errors.no_programme(error) from error
+            except RefusedProgramme as error:
+                raise errors.of_programme(error) from error
         return TriedAnswer.of(version, tried)
 
     return routes

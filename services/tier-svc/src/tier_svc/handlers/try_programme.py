@@ -8,12 +8,14 @@ from datetime import datetime
 from uuid import UUID
 
 from laurel_contracts.programme import Programme
+from tier_svc.domain.checks import Fault
 from tier_svc.domain.ladder import Rules
 from tier_svc.domain.trying_out import Trial, trials_of
-from tier_svc.handlers.load_programme import refuse_unless_sound
+from tier_svc.handlers.load_programme import RefusedProgramme, refuse_unless_sound
 from tier_svc.store import TierStore
 from tier_svc.store.shelf import compiled
 
+LADDER = "$.tiers.ladder"
 PAGE_MEMBERS_MAX = 500  # their whole histories are read
 
 
@@ -45,7 +47,14 @@ async def rules_to_try(programme: Programme, store: TierStore) -> Rules:
 async def try_programme(
     version: Rules, effective_from: datetime | None, after: UUID, limit: int, store: TierStore
 ) -> TriedPage:
-    """A page of members under a version. Raises Hold where a version in force is not loaded."""
+    """A page of members under a version. Raises Hold where a version in force is not loaded, and RefusedProgramme where the one to try has
+    no place for somebody: one from before a tier was added cannot follow the version in force."""
+    in_force = await store.programmes.newest_in_force()
+    missing = [tier.id for tier in in_force.ladder if not version.knows(tier.id)] if in_force is not None else []
+    if missing:
+        raise RefusedProgramme(
+            [Fault(LADDER, f"{tier} is missing, which the version in force has") for tier in missing]
+        )
     ids = [row.member_id for row in await store.answers.page(after, limit)]
     if not ids:
         return TriedPage(0, [], None)
