@@ -107,6 +107,15 @@ async def test_history_has_reasons_and_knows_what_was_held_when(told: tuple[Worl
     assert (early["tier"], early["since"]) == ("regular", None)
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2970-01-01T00:00:00Z"])
+async def test_what_no_calendar_knows_is_refused(told: tuple[World, Client], at: str) -> None:
+    """What would break it: an instant that is taken into UTC before anybody has looked whether there is such a one."""
+    _, client = told
+    for path in ("standing", "standings"):
+        answer = await client.get(f"/v1/members/{ANNA}/{path}", params={"at": at})
+        assert (answer.status_code, answer.json()["type"]) == (422, "invalid"), answer.text
+
+
 async def test_who_is_unknown_is_not_found(told: tuple[World, Client]) -> None:
     _, client = told
     for path in ("standing", "standings"):

@@ -4,7 +4,7 @@ thing not to break: what cannot be asked is a 4xx, uses up no key and leaves no 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -34,7 +34,6 @@ from tier_svc.handlers.use_benefits import BenefitUnknown, MemberUnknown, PackUn
 from tier_svc.store import TierStore
 
 NUMBER_LAST = 2**62
-FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2970, 1, 1, tzinfo=UTC)  # what a calendar can be asked about
 
 OpenStore = Callable[[Transaction], TierStore]
 Work = Callable[[TierStore], Awaitable[Answer]]
@@ -66,8 +65,8 @@ def _of_members(routes: APIRouter, database: Database, open_store: OpenStore, cl
     @routes.get("/members/{member_id}/benefits")
     async def benefits(member_id: UUID, at: Instant | None = None) -> HeldAnswer:
         """What applies now and why, why not and what it would need; with `at`: as of that instant, as corrected."""
-        if at is not None and not FIRST <= at < LAST:
-            raise Problem(422, "invalid", "The request is not valid", "at lies outside the calendar")
+        if at is not None:
+            errors.refuse_outside_the_calendar(at)
         async with database.reading() as tx:
             try:
                 held = await show_benefits(member_id, clock.now(), at, open_store(tx))

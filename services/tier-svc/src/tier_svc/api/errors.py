@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from laurel_kit.http import Problem
 from tier_svc.handlers.load_programme import OtherDocument, RefusedProgramme
+
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2970, 1, 1, tzinfo=UTC)  # what a calendar can be asked about
+
+
+def refuse_outside_the_calendar(at: datetime) -> None:
+    """Compared first: what lies at the edge of time has no other zone."""
+    if not FIRST <= at < LAST:
+        raise Problem(422, "invalid", "The request is not valid", "at lies outside the calendar")
 
 
 def unknown_member(member_id: UUID) -> Problem:

@@ -92,6 +92,7 @@ def _beside_the_ladder(routes: APIRouter, database: Database, open_store: Callab
 
 
 async def _then(member_id: UUID, at: datetime, as_known_at: datetime | None, store: TierStore) -> TierAtAnswer:
+    errors.refuse_outside_the_calendar(at)
     rules = await store.programmes.newest_in_force()
     if rules is None:
         raise errors.no_programme(LookupError("nobody has a standing yet"))
