@@ -140,6 +140,7 @@ IMPOSSIBLE: list[tuple[str, str, Any, int, str]] = [
     ("PUT", f"/v1/members/{ANNA}/profile", {"pack": "sport"}, 422, "pack_unknown"),
     ("PUT", f"/v1/members/{ANNA}/profile", {"birthday": "02-30"}, 422, "invalid"),
     ("PUT", f"/v1/members/{ANNA}/profile", {"birthday": "1-5"}, 422, "invalid"),
+    ("PUT", f"/v1/members/{ANNA}/profile", {"birthday": "W01-1"}, 422, "invalid"),  # 2000-W01-1 is a day, by weeks
     ("PUT", f"/v1/members/{ANNA}/profile", {"birthday": "1990-01-05"}, 422, "invalid"),
     ("PUT", f"/v1/members/{ANNA}/profile", {"birthday": "01-05", "actor": "anna"}, 422, "invalid"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -16,6 +17,7 @@ from tier_svc.handlers.show_benefits import Held, Usage
 Text = Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Id = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 LEAP_YEAR = 2000
+_BIRTHDAY = re.compile(r"\d{2}-\d{2}", re.ASCII)
 
 
 class NewUse(BaseModel):
@@ -51,7 +53,7 @@ class Profile(BaseModel):
     def is_a_day(cls, birthday: str | None) -> str | None:
         """A day that some year has."""
         if birthday is not None:
-            if len(birthday) != len("MM-DD") or not birthday.isascii():
+            if _BIRTHDAY.fullmatch(birthday) is None:  # 2000-W01-1 is a day of ISO 8601 too
                 raise ValueError("a birthday is written MM-DD")
             date.fromisoformat(f"{LEAP_YEAR}-{birthday}")
         return birthday
