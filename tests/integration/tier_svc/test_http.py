@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from laurel_kit.clock import BusinessClock
 from laurel_kit.http import create_app
@@ -20,6 +22,7 @@ from tests.unit.tier_svc.domain.ladders import reference_document
 from tier_svc.api import members, programmes, standings
 from tier_svc.main import resay
 
+LOOKS_MAX = 500
 ANNA, BORIS, NOBODY = UUID(int=2), UUID(int=5), UUID(int=9)
 
 Client = httpx.AsyncClient
@@ -155,6 +158,30 @@ async def test_facts_are_said_again_under_the_same_ids_and_numbers(told: tuple[W
     assert [tuple(row) for row in everything] == [tuple(row) for row in before]
     marks = await world.said("laurel.activities.assessed.v1")
     assert msgspec.json.decode(marks[-1].body)["data"]["next_offset"] == 6
+
+
+async def test_what_is_said_again_comes_through_although_a_batch_meets_it_crosswise(new_world: NewWorld) -> None:
+    """A batch writes members whose standing has not changed before the others, whatever their ids; what is said again locks them by id.
+
+    What would break it: a page that gives up where the two have met, and a caller who is told that the service is busy."""
+    world, log = await new_world(reference_document()), Log()
+    log.activate(reference_document())
+    for who in (ANNA, BORIS):
+        log.tell(who, purchase(f"o{who.int}", 20_000), at("2025-03-01T04:00"))
+    await world.drink(log)
+    touch = text("UPDATE member SET last_seq = last_seq WHERE member_id = :member_id")
+    waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+    async with client_of(world) as client:
+        async with world.database.transaction() as batch:
+            await batch.run(touch, member_id=BORIS)
+            saying = asyncio.create_task(client.post("/v1/resay", json={}))
+            for _ in range(LOOKS_MAX):
+                if await world.rows(waits):
+                    break
+                await asyncio.sleep(0.02)
+            await batch.run(touch, member_id=ANNA)
+        answer = await saying
+        assert answer.status_code == 202, answer.text
 
 
 async def test_a_programme_is_loaded_once_and_refused_where_it_makes_no_sense(told: tuple[World, Client]) -> None:

@@ -91,10 +91,12 @@ async def resay(database: Database, open_store: OpenStore, member_id: UUID | Non
     last."""
 
     async def say_page(after: UUID | None) -> Page:
-        async with database.transaction() as tx:
+        async def say(tx: Transaction) -> Page:
             if member_id is not None:
                 return Page(await say_member_again(member_id, open_store(tx)))
             last, said = await say_members_again(after or NOBODY, open_store(tx))
             return Page(said, last) if last is not None else Page(await say_common_again(open_store(tx)))
+
+        return await database.in_transaction(say)  # a batch may meet it crosswise: it writes its members in two parts
 
     return await for_a_moment(say_page, after)
