@@ -187,6 +187,20 @@ async def test_a_task_that_rewards_nothing_is_refused(new_world: NewWorld) -> No
         await world.load(words)
 
 
+async def test_a_task_keeps_what_it_is_done_by(new_world: NewWorld) -> None:
+    """INVARIANT: whether a task is done does not depend on the order of arrival.
+
+    What would break it: an order does it by one version, a review is then not kept by the next one, and the order is refunded: the task
+    is undone, although it would be done had the review come first."""
+    by_order = reference_document() | {"tasks": [{"id": "first", "done_by": "purchase", "growth": 50}]}
+    without = reference_document() | {"version": 2}
+    by_review = reference_document() | {"version": 3, "tasks": [{"id": "first", "done_by": "review", "growth": 50}]}
+    world = await new_world(by_order, without)
+    with pytest.raises(Exception, match="first is done by purchase in an earlier version"):
+        await world.load(by_review)
+    await world.load(by_order | {"version": 4})
+
+
 async def test_a_programme_without_tasks_pays_no_statement_for_them(new_world: NewWorld) -> None:
     """The hot path: nothing is read or written for tasks and benefits where the programme has none and nobody is erased."""
     world, log = await new_world(reference_document()), Log()

@@ -36,6 +36,20 @@ def faults_of_tasks(words: Sequence[TaskWords]) -> list[Fault]:
     return faults
 
 
+def faults_of_tasks_beside(words: Sequence[TaskWords], earlier: Sequence[TaskWords]) -> list[Fault]:
+    """What does not go together with an earlier version: of a task done by something that no refund undoes later activities are not kept,
+    and would be missed if what did it before were refunded."""
+    was = {each.id: each.done_by for each in earlier}
+    return [
+        Fault(
+            f"$.tasks[{place}].done_by",
+            f"{each.id} is done by {was[each.id]} in an earlier version: it needs an id of its own",
+        )
+        for place, each in enumerate(words)
+        if was.get(each.id, each.done_by) != each.done_by
+    ]
+
+
 def _twice(path: str, ids: Sequence[str]) -> Iterator[Fault]:
     for place, each in enumerate(ids):
         if each in ids[:place]:

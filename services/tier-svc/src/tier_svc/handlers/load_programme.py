@@ -8,7 +8,7 @@ from datetime import datetime
 from laurel_contracts import programme as document
 from laurel_contracts.programme import Programme
 from tier_svc import events
-from tier_svc.domain.benefit_checks import faults_of_benefits, faults_of_tasks
+from tier_svc.domain.benefit_checks import faults_of_benefits, faults_of_tasks, faults_of_tasks_beside
 from tier_svc.domain.checks import Fault, faults_beside, faults_of
 from tier_svc.store import TierStore
 from tier_svc.store.programmes import Loaded
@@ -45,7 +45,10 @@ async def refuse_unless_sound(programme: Programme, store: TierStore) -> None:
     faults += faults_of_tasks(tasks_of(programme))
     earlier = [each.version for each in await store.programmes.listed() if each.version < programme.version]
     if earlier:
-        before = (await store.programmes.load([earlier[-1]]))[earlier[-1]].programme
+        loaded = await store.programmes.load(earlier)
+        before = loaded[earlier[-1]].programme
         faults += faults_beside(programme.tiers, programme.zone, before.tiers, before.zone)
+        for version in earlier:  # all of them: a task may have been left out for a while
+            faults += faults_of_tasks_beside(tasks_of(programme), tasks_of(loaded[version].programme))
     if faults:
         raise RefusedProgramme(faults)
