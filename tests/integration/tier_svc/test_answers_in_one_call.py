@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from laurel_contracts.activities import SurveyAnswered
@@ -217,7 +218,7 @@ async def test_a_version_from_before_a_tier_was_added_is_not_tried(new_world: Ne
     log.tell(ANNA, purchase("a", 200_000), at("2025-03-01T04:00"), version=2)
     await world.drink(log)
     async with client_of(world) as client:
-        for body in ({}, {"json": first}):
-            answer = await client.post("/v1/programmes/1/dry-run", **body)
+        for body in (b"", msgspec.json.encode(first)):
+            answer = await client.post("/v1/programmes/1/dry-run", content=body)
             assert (answer.status_code, answer.json()["type"]) == (422, "programme_refused"), answer.text
             assert answer.json()["errors"][0]["says"] == "gold is missing, which the version in force has"
