@@ -159,6 +159,19 @@ async def test_a_reward_is_had_only_while_it_is_valid(shop: Checkout) -> None:
         assert status == 201 or answer.json()["type"] == "reward_not_valid"
 
 
+@pytest.mark.parametrize("name", ["valid_from", "valid_until"])
+async def test_an_instant_that_cannot_be_kept_is_refused_and_for_ever_can_be_said(shop: Checkout, name: str) -> None:
+    """Broken by what Python can say and not read back: years 0 and 10000 in UTC, and what the driver takes for infinity."""
+    for instant in (
+        "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59.999999Z",
+    ):  # fmt: skip
+        refused = await offer(shop, **{name: instant})
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json"), instant
+    assert (await shop.see("/v1/rewards"))["items"] == []
+    assert (await offer(shop, valid_from="1970-01-01T00:00:00Z", valid_until="9999-12-31T23:59:59Z")).status_code == 200
+    await redeemed(shop)
+
+
 async def test_a_member_has_no_more_than_he_may_and_a_cancelled_one_does_not_count(shop: Checkout) -> None:
     await offer(shop, points=10, per_member=2)
     one, _ = await redeemed(shop), await redeemed(shop)

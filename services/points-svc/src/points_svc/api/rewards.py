@@ -4,6 +4,7 @@ leaves no row."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -29,6 +30,9 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=Fa
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 RewardId = Annotated[str, Path(pattern=ID_PATTERN)]
 Count = Annotated[StrictInt, Field(ge=1, le=POINTS_MAX)]
+# Outside of this the database's instants are not Python's: in UTC a year 0 or 10000, or what the driver takes for infinity.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+Kept = Annotated[Instant, Field(ge=EARLIEST, le=LATEST)]
 
 
 class Offer(BaseModel):
@@ -40,8 +44,8 @@ class Offer(BaseModel):
     kind: Literal["goods", "coupon", "benefit", "draw"]
     points: Points
     stock: Annotated[StrictInt, Field(ge=0, le=POINTS_MAX)] | None = None
-    valid_from: Instant | None = None
-    valid_until: Instant | None = None
+    valid_from: Kept | None = None
+    valid_until: Kept | None = None
     per_member: Count | None = None
     per_period: Count | None = None
     period: Literal["day", "week", "month"] | None = None
