@@ -7,9 +7,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from laurel_kit.clock import BusinessClock
+from laurel_kit.http_types import Day
 from laurel_kit.postgres import Database, Transaction
 from points_svc.api import errors, keys
 from points_svc.api.accounts import BIGINT_MAX
@@ -23,16 +24,7 @@ from points_svc.store import PointsStore, Shelf
 LOTS_MAX = 1_000
 DAYS_MAX = 3_660  # of one request; the programme's own maximum is far below
 ROUTE = "POST /v1/members/{member_id}/extensions"
-
-
-def _written_out(day: object) -> object:
-    """A day is written 2027-01-31; a number of seconds, or an instant, is none."""
-    if not isinstance(day, str) or len(day) != len("2027-01-31"):
-        raise ValueError("a day is written like 2027-01-31")
-    return day
-
-
-Day = Annotated[date, BeforeValidator(_written_out), Field(ge=date(2000, 1, 1), le=date(2200, 1, 1))]
+Until = Annotated[Day, Field(ge=date(2000, 1, 1), le=date(2200, 1, 1))]
 LotNumber = Annotated[StrictInt, Field(ge=1, le=BIGINT_MAX)]
 Actor = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 
@@ -42,7 +34,7 @@ class Extension(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: Day | None = None
+    until: Until | None = None
     days: Annotated[StrictInt, Field(ge=1, le=DAYS_MAX)] | None = None
     lots: Annotated[list[LotNumber], Field(min_length=1, max_length=LOTS_MAX)] | None = None
     reason: Text
