@@ -158,7 +158,7 @@ async def test_a_wallet_is_no_member_to_anybody_who_asks_for_points(books: Books
             await till.post(f"/v1/members/{wallet}/transfers", {"points": 1, "to_member_id": str(MEMBER)}),
             await till.post(f"/v1/members/{wallet}/adjustments", {"points": 1, "reason": "why not", "actor": "me"}),
             await till.client.get(f"/v1/members/{wallet}/balance"), await till.client.get(f"/v1/holds/{held}"),
-            await pay(till, 1, member=wallet),
+            await till.client.get(f"/v1/members/{wallet}/explanation?cause=hold {held}"), await pay(till, 1, member=wallet),
         ):  # fmt: skip
             assert answer.status_code in (404, 409), answer.text
         answer = await till.post(f"/v1/members/{MEMBER}/transfers", {"points": 1, "to_member_id": str(wallet)})

@@ -25,7 +25,9 @@ async def explain_entry(member_id: UUID, seq: int, store: PointsStore) -> dict[s
 
 
 async def explain_cause(member_id: UUID, cause: str, store: PointsStore) -> dict[str, Any] | None:
-    """Everything a cause moved, or why it moved nothing; None: no such cause is known of this member."""
+    """Everything a cause moved, or why it moved nothing; None: no such cause is known of this member. A wallet is no member."""
+    if await store.wallets.named(member_id) is not None:
+        return None
     entries = await explaining.of_cause(store.tx, member_id, cause)
     if entries:
         explained = [await _explained(member_id, entry, store) for entry in entries]
