@@ -18,6 +18,7 @@ from tests.unit.points_svc.script import Script
 PATH = f"/v1/members/{MEMBER}/adjustments"
 BATCHES = "/v1/adjustment-batches"
 ANNA, BORIS = "staff/anna", "staff/boris"
+RENE, RENE_AGAIN = "Ren\u00e9", "Rene\u0301"  # looks the same
 
 
 @pytest.fixture
@@ -208,10 +209,12 @@ async def test_who_and_what_is_unknown_is_a_404_and_uses_up_no_key(desk: Checkou
 
 
 async def test_another_spelling_of_a_name_is_no_second_person(desk: Checkout) -> None:
-    """Callers give names, not credentials; a blank or a capital letter must not make two of one."""
+    """Callers give names, not credentials; a blank, a capital, what nobody sees or another é must not make two of one."""
     path = f"/v1/adjustments/{(await adjust(desk, 10_001)).json()['adjustment_id']}/approve"
-    for name in (f" {ANNA}", ANNA.upper(), ANNA.replace("/", " / ")):
-        assert (await desk.post(path, {"actor": name})).json()["type"] == "same_actor"
+    for name in (f" {ANNA}", ANNA.upper(), ANNA.replace("/", " / "), f"{ANNA}\u200b", ANNA.replace("/", "\uff0f")):
+        assert (await desk.post(path, {"actor": name})).json()["type"] == "same_actor", name
+    path = f"/v1/adjustments/{(await adjust(desk, 10_001, RENE)).json()['adjustment_id']}/approve"
+    assert (await desk.post(path, {"actor": RENE_AGAIN})).json()["type"] == "same_actor"
     assert (await desk.figures())[0] == 100
 
 

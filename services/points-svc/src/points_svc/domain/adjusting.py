@@ -3,6 +3,7 @@ a correction takes only what is available, and never makes debt."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ PROPOSED = "proposed"
 POSTED = "posted"
 REJECTED = "rejected"
 REVERSED = "reversed"
+
+SHAPELESS = frozenset({"Cc", "Cf"})  # Unicode's controls and formats, such as a blank of no width
 
 
 @dataclass(slots=True)
@@ -64,7 +67,13 @@ def is_small(points: Iterable[int], rules: Rules) -> bool:
 
 def is_same_person(one: str, other: str) -> bool:
     """Callers give names, not credentials: another spelling of a name is no second person."""
-    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+    return _spelt_once(one) == _spelt_once(other)
+
+
+def _spelt_once(name: str) -> str:
+    """What is seen of a name: no blanks, no characters without a shape, no capitals, and an é is an é however it was typed."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(one for one in plain if not one.isspace() and unicodedata.category(one) not in SHAPELESS)
 
 
 def barred(state: str, proposed_by: str, actor: str, *, approves: bool) -> Refused | None:
