@@ -13,7 +13,7 @@ from points_svc.handlers import prove_books
 from points_svc.handlers.prove_books import Found, Walk, freeze_broken
 from points_svc.main import build
 from points_svc.store.proving import ProofStore
-from tests.integration.points_svc.books import MEMBER, Books, told
+from tests.integration.points_svc.books import MEMBER, Books, activated, told
 from tests.integration.points_svc.test_chain import NOW, lived, seal
 from tests.integration.points_svc.test_proof import SIDE_DOOR
 from tests.integration.points_svc.test_verify import tamper, tampered
@@ -118,6 +118,28 @@ async def test_nothing_leaves_a_frozen_account_and_everything_else_goes_on(books
         assert isinstance(step, Activity)
         await books.apply([told(step, MEMBER, script.zone)])
         assert (await till.balance())["posted"] == before + 50
+
+
+async def test_nothing_is_taken_from_a_frozen_account_by_hand_either(books: Books) -> None:
+    """What would break it: a correction, a batch or its reversal that moves points which nobody can vouch for."""
+    script = await two_members(books)
+    await books.apply([activated()])
+    async with open_checkout(books, script.now) as till:
+        hand = {"reason": "counted wrong", "actor": "ann"}
+        one, many = f"/v1/members/{MEMBER}/adjustments", "/v1/adjustment-batches"
+        given = (await till.post(many, hand | {"items": [{"member_id": str(MEMBER), "points": 5}]})).json()["batch_id"]
+        await tamper(books, of_member("UPDATE account SET earned_net = 99"))
+        await prove(books)
+        answer = await till.post(one, hand | {"points": -1})
+        assert (answer.status_code, answer.json()["type"]) == (409, "account_frozen")
+        both = [{"member_id": str(member), "points": -1} for member in (MEMBER, OTHER)]
+        for answer in (await till.post(many, hand | {"items": both}), await till.post(f"{many}/{given}/reverse", hand)):
+            assert (answer.status_code, answer.json()["type"]) == (409, "batch_refused")
+            (no,) = answer.json()["refusals"]
+            assert (no["member_id"], no["type"]) == (str(MEMBER), "account_frozen")
+        assert (await till.post(one, hand | {"points": 1})).status_code == 201  # it goes on being given
+        await till.post(f"/v1/members/{MEMBER}/account-freezes/lift", hand)
+        assert (await till.post(f"{many}/{given}/reverse", hand)).json()["items"][0]["reversed_points"] == 5
 
 
 async def test_a_freeze_is_lifted_by_somebody_for_a_reason_once_and_that_is_kept(books: Books) -> None:

@@ -88,14 +88,22 @@ def barred(state: str, proposed_by: str, actor: str, *, approves: bool) -> Refus
 
 
 def refusal(account: Account, points: int, now: datetime) -> Refused | None:
-    """Why so many points cannot be given or taken now. Who is frozen or has not registered can be corrected: it is not he who spends."""
+    """Why so many points cannot be given or taken now. Who is frozen or has not registered can be corrected: it is not he who spends. Of
+    an account whose books a proof has found broken nothing is taken, by nobody."""
     if points > 0:
         full = account.posted + points > ledger.POINTS_MAX
         return Refused("balance_full", {"points": points, "posted": account.posted}) if full else None
+    if account.halted:
+        return Refused("account_frozen", {"points": points})
     available = spending.worth_at(account, now).available
     if -points <= available:
         return None
     return Refused("insufficient_points", {"points": points, "available": available, "debt": account.debt})
+
+
+def not_reversible(account: Account, points: int) -> Refused | None:
+    """Why a correction cannot be reversed now: taking back what was given takes from the account. None: as far as it is there, it can."""
+    return Refused("account_frozen", {"points": -points}) if points > 0 and account.halted else None
 
 
 def adjust(account: Account, points: int, now: datetime, rules: Rules, why: Why) -> Refused | None:

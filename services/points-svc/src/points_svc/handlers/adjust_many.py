@@ -112,6 +112,9 @@ async def reverse_batch(
     async def decide() -> Answer:
         batch, made, accounts, rules = await _open_batch(batch_id, now, store)
         no = _not_reversible(batch, actor) if rules is not None else NO_PROGRAMME
+        no = no or _whom_it_refuses({
+            one.member_id: adjusting.not_reversible(accounts[one.member_id], one.points) for one in made
+        })  # fmt: skip
         if no is not None or rules is None:
             return refused_plainly(no or NO_PROGRAMME, link_to(batch_id))
         parts = await store.adjustment_parts([one.adjustment_id for one in made])
@@ -185,16 +188,22 @@ async def _post_all(
     rules: Rules,
 ) -> Refused | None:
     """All, or none: what refuses one member refuses the batch, and says whom."""
-    no = {one.member_id: adjusting.refusal(accounts[one.member_id], one.points, now) for one in made}
-    refusals = [{"member_id": member, "type": r.kind, **r.figures} for member, r in no.items() if r is not None]
-    if refusals:
-        return Refused("batch_refused", {"refusals": refusals})
+    no = _whom_it_refuses({
+        one.member_id: adjusting.refusal(accounts[one.member_id], one.points, now) for one in made
+    })  # fmt: skip
+    if no is not None:
+        return no
     for one in made:
         adjust_points.post(accounts[one.member_id], one, actor, now, rules)
         ledger.close_page(accounts[one.member_id])
     batch.state, batch.decided_by, batch.decided_at = POSTED, actor, now
     await _keep(accounts, store)
     return None
+
+
+def _whom_it_refuses(no: Mapping[UUID, Refused | None]) -> Refused | None:
+    refusals = [{"member_id": member, "type": r.kind, **r.figures} for member, r in no.items() if r is not None]
+    return Refused("batch_refused", {"refusals": refusals}) if refusals else None
 
 
 async def _keep(accounts: dict[UUID, Account], store: PointsStore) -> None:
