@@ -47,6 +47,19 @@ async def test_a_hold_above_the_share_is_refused_with_figures_and_all_holds_of_a
     assert (entry["why"]["order_amount_minor"], entry["why"]["worth_minor"]) == (200, 25)
 
 
+async def test_an_order_that_is_named_at_the_capture_gets_no_more_than_its_share(till: Checkout, books: Books) -> None:
+    """Broken by a share that is looked at only where the order is named: two holds of 30 % each pay 60 % of one order."""
+    await books.apply([activated()])
+    first, second = [await till.held(30, order_amount_minor=100) for _ in range(2)]
+    assert (await till.capture(first, order_id="o9")).status_code == 200
+    refused = await till.capture(second, order_id="o9")
+    assert (refused.status_code, refused.json()["type"]) == (409, "checkout_share_exceeded")
+    assert (refused.json()["points_already"], refused.json()["share_minor"]) == (30, 30)
+    assert (await till.capture(second, order_id="o10", points=20)).status_code == 200
+    plain = await till.held(40)  # what is not money at a checkout has no share
+    assert (await till.capture(plain, order_id="o9")).status_code == 200
+
+
 BAD = [0, -1, 2**63, 10**12 + 1, 1.0, "1", True, None]
 SIGNED = [0, 2**63, -(2**63), 10**12 + 1, -(10**12) - 1, 1.0, "1", True, None]
 WHO = {"reason": "r", "actor": "staff/anna"}

@@ -48,8 +48,11 @@ def quote(order_minor: int, already: int, available: int, rules: Rules) -> Quote
     return Quote(points, worth_minor(points, rules), share, by_share)
 
 
-def refusal(points: int, order_minor: int, already: int, rules: Rules) -> Refused | None:
-    """Why so many points cannot pay for an order that `already` points pay for; None: they can."""
+def refusal(
+    points: int, order_minor: int, already: int, rules: Rules, *, chosen_before: bool = False
+) -> Refused | None:
+    """Why so many points cannot pay for an order that `already` points pay for; None: they can. `chosen_before`: they are held, and only
+    now is it said for which order; then there may be as few as there are."""
     share = share_minor(order_minor, rules)
     worth = worth_minor(points + already, rules)
     figures = {
@@ -59,7 +62,8 @@ def refusal(points: int, order_minor: int, already: int, rules: Rules) -> Refuse
     }  # fmt: skip
     if worth > share:
         return Refused("checkout_share_exceeded", figures)
-    return Refused("checkout_below_minimum", figures) if points < rules.checkout.min_points else None
+    few = points < rules.checkout.min_points and not chosen_before
+    return Refused("checkout_below_minimum", figures) if few else None
 
 
 def why(order_minor: int, rules: Rules) -> Why:

@@ -18,7 +18,7 @@ from points_svc.handlers.expire_holds import expire_due
 from points_svc.handlers.once import Answer, Keyed, once, refused, said
 from points_svc.handlers.quote_checkout import share_refusal, worth_why
 from points_svc.handlers.sweep_lots import sweep_first
-from points_svc.store import PointsStore
+from points_svc.store import PointsStore, explaining
 
 MADE = 201
 ENDED = 200
@@ -125,11 +125,28 @@ async def capture_hold(
             "rule": "capture", "hold_id": hold_id, "key": asked.key, "points": wanted, "held": hold.points,
         }  # fmt: skip
         ledger.open_page(account, f"capture {hold_id}", now)
-        no = holds.capture(account, hold, points, now, why=why, order_id=order_id)
+        no = await _above_share_of(order_id, account, hold, wanted, now=now, store=store)
+        no = no or holds.capture(account, hold, points, now, why=why, order_id=order_id)
         await close(account, store)
         return _ended(account, hold, now) if no is None else refused(no, account, link_to(hold_id))
 
     return await once(asked, now, store, decide)
+
+
+async def _above_share_of(
+    order_id: str | None, account: Account, hold: Hold, wanted: int, *, now: datetime, store: PointsStore
+) -> Refused | None:
+    """A hold that was made for an amount and for no order, and is now captured for one, counts with the others of that order."""
+    if order_id is None or hold.order_id is not None or holds.state_at(hold, now) != OPEN:
+        return None
+    made = await explaining.entry(store.tx, account.member_id, hold.seq)
+    amount = None if made is None else made.why.get("order_amount_minor")
+    if amount is None:
+        return None
+    rules = await store.rules_in_force(account.day.partition, now)
+    return await share_refusal(
+        account, wanted, amount, order_id, rules=rules, now=now, store=store, chosen_before=True
+    )  # fmt: skip
 
 
 async def void_hold(asked: Keyed, hold_id: UUID, now: datetime, store: PointsStore) -> Answer:

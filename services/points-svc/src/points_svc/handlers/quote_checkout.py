@@ -56,12 +56,13 @@ async def share_refusal(
     rules: Rules | None,
     now: datetime,
     store: PointsStore,
+    chosen_before: bool = False,
 ) -> Refused | None:
     """Why so many points cannot pay for this order; the account is locked, so that no other hold for it comes between."""
     if rules is None:
         return Refused("no_programme")
     already = await store.points_on_order(account.member_id, order_id, now) if order_id is not None else 0
-    return checkout.refusal(points, order_minor, already, rules)
+    return checkout.refusal(points, order_minor, already, rules, chosen_before=chosen_before)
 
 
 def worth_why(points: int, order_minor: int, rules: Rules) -> Why:
