@@ -85,6 +85,7 @@ class Foresight:
         self.recorded: list[Occasion] = []
         self.refunded: dict[tuple[UUID, str], Occasion] = {}
         self.rated_again: list[Occasion] = []
+        self._decided: dict[int, set[str]] = {}  # by identity of what is rated again: the campaigns decided by now
 
     def go_along(self, member: Member, number: int, activity: Activity) -> None:
         """Take the member's next activity, and the standing facts that it brings into force."""
@@ -117,7 +118,9 @@ class Foresight:
                 continue
             facts = occasion.facts_now(index.facts)
             self.steps.append(JudgedAgain(occasion, ruleset, facts, "standing", standing.ordinal, standing.at))
-            if fired := [campaign for campaign in index.matching(facts) if campaign.id not in occasion.outcomes]:
+            decided = self._decided.setdefault(id(occasion), set(occasion.outcomes))
+            if fired := [campaign for campaign in index.matching(facts) if campaign.id not in decided]:
+                decided.update(campaign.id for campaign in fired)
                 self.steps.append(Fired(occasion, ruleset, facts, fired))
 
     def _fire(self, member: Member, number: int, activity: Activity) -> None:

@@ -47,10 +47,13 @@ async def _rise(member: Member, foresight: Foresight, store: CampaignStore) -> N
     in tier-svc, replayed) makes them be judged again."""
     late = [fact for fact in member.ahead if fact.holds_after < member.last_seq]
     foresight.rise(member)
+    if not late:
+        return
+    # Read once for all of them: an occasion that several facts concern must be one and the same here.
+    occasions = await store.occasions_after(member.member_id, min(standing.holds_after for standing in late))
+    await store.rules({occasion.version for occasion in occasions})
     for standing in late:
-        occasions = await store.occasions_after(member.member_id, standing.holds_after)
-        await store.rules({occasion.version for occasion in occasions})
-        foresight.rate_again(standing, occasions)
+        foresight.rate_again(standing, [each for each in occasions if each.place > standing.holds_after])
 
 
 async def _activations_needed(ours: Sequence[tuple[UUID, Heard]], store: CampaignStore) -> list[Activation]:
