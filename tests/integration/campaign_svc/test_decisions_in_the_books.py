@@ -212,3 +212,16 @@ async def test_two_standings_that_come_too_late_grant_once_where_nothing_limits(
     log.stand(ALICE, "gold", after=0, before="silver")
     await world.drink(log, [size])
     assert [row["number"] for row in (await world.dump())["award"]] == [1]
+
+
+@pytest.mark.parametrize("size", [1, 100])
+async def test_a_limit_counts_what_a_version_without_one_has_granted_however_it_is_cut(
+    new_world: NewWorld, size: int
+) -> None:
+    world, log = await new_world(with_campaigns(campaign("kept"))), Log()
+    await world.load(with_campaigns(campaign("kept", limits={"per_member": 1}), version=2))
+    log.tell(ALICE, purchase("a", 100), version=1)
+    log.tell(ALICE, purchase("b", 100), version=2)
+    log.mark()
+    await world.drink(log, [size])
+    assert [row["number"] for row in (await world.dump())["award"]] == [1]

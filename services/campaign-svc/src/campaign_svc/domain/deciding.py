@@ -254,10 +254,9 @@ class Settling:
 
     def _grant(self, step: Fired, campaign: Campaign) -> None:
         occasion = step.occasion
-        limits = campaign.limits
-        if limits.per_member is not None or limits.per_member_and_tier is not None:
-            for key in ((occasion.member_id, campaign.id, None), (occasion.member_id, campaign.id, occasion.tier)):
-                self._counted[key] = self._counted.get(key, 0) + 1
+        # Counted also where this version has no limit: the next occasion may stand under one that has.
+        for key in ((occasion.member_id, campaign.id, None), (occasion.member_id, campaign.id, occasion.tier)):
+            self._counted[key] = self._counted.get(key, 0) + 1
         why = in_words(step.ruleset.explain(campaign, step.facts), held=True)
         if occasion.cause == "standing":
             why = f"rose to {occasion.tier}; {why}"
