@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+import pytest
+
 from tests.integration.campaign_svc.world import Log, NewWorld, World
 from tests.unit.campaign_svc.programmes import campaign, leaf, with_campaigns
 from tests.unit.campaign_svc.streams import purchase
@@ -73,3 +75,23 @@ async def test_a_larger_budget_in_a_later_version_goes_on_where_the_first_ended(
     dump = await world.dump()
     assert len(dump["award"]) == 5
     assert [row["budget"] for row in dump["emptied"]] == [3, 5]
+
+
+@pytest.mark.parametrize("size", [1, 100])
+async def test_a_budget_of_two_versions_in_one_batch_is_not_overrun(new_world: NewWorld, size: int) -> None:
+    """A late order of the version whose budget is used up, and at once one of the version that has more, which others have used."""
+    alice, others, first = UUID(int=1), range(2, 5), UUID(int=9)
+    world, log = await new_world(with_campaigns(campaign("scarce", limits={"budget": 1, "per_member": 1}))), Log()
+    await world.load(with_campaigns(campaign("scarce", limits={"budget": 3, "per_member": 1}), version=2))
+    log.tell(first, purchase("first", 1))
+    for other in others:
+        log.tell(UUID(int=other), purchase(f"o{other}", 1), version=2)
+    log.mark()
+    await world.drink(log, [1])
+    log.tell(alice, purchase("late", 1), version=1)
+    log.tell(alice, purchase("now", 1), version=2)
+    log.mark()
+    await world.drink(log, [size])
+    dump = await world.dump()
+    assert dump["budget"] == [{"campaign_id": "scarce", "used": 3}]
+    assert len(dump["award"]) == 3

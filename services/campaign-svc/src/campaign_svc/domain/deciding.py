@@ -227,6 +227,13 @@ class Settling:
     def _refusal(self, occasion: Occasion, campaign: Campaign) -> str | None:
         """The limit that refuses, None if none does. The budget is asked last, and used only by what everything else allows."""
         limits = campaign.limits
+        if (
+            limits.budget is not None
+            and self.budgets is None
+            and (occasion.member_id, campaign.id, None) in self._counted
+        ):
+            # What was granted before only seemed to be, until its budget is known; then a limit may let this one pass.
+            self._ask_for_budget(campaign.id, limits.budget)
         if limits.per_member is not None and self._count((occasion.member_id, campaign.id, None)) >= limits.per_member:
             return f"{PER_MEMBER}:{limits.per_member}"
         per_tier = limits.per_member_and_tier
@@ -242,7 +249,7 @@ class Settling:
     def _take_from_budget(self, occasion: Occasion, campaign_id: str, budget: int) -> bool:
         result = self.result
         if self.budgets is None:
-            result.budgets_asked[campaign_id] = max(budget, result.budgets_asked.get(campaign_id, 0))
+            self._ask_for_budget(campaign_id, budget)
             return True
         used = self.budgets[campaign_id] + result.used.get(campaign_id, 0)
         if used >= budget:
@@ -251,6 +258,10 @@ class Settling:
         if used + 1 == budget:
             result.emptied.append(Emptied(campaign_id, budget, occasion.partition, occasion.version, occasion.at))
         return True
+
+    def _ask_for_budget(self, campaign_id: str, budget: int) -> None:
+        asked = self.result.budgets_asked
+        asked[campaign_id] = max(budget, asked.get(campaign_id, 0))
 
     def _grant(self, step: Fired, campaign: Campaign) -> None:
         occasion = step.occasion
