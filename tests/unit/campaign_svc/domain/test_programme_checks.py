@@ -55,6 +55,7 @@ def test_a_wrong_condition_is_refused_with_its_path(who: dict[str, Any], path: s
         (campaign(what=[{"kind": "points"}]), "$.campaigns[0].what[0]"),
         (campaign(what=[{"kind": "coupon", "points": 3, "coupon": "c"}]), "$.campaigns[0].what[0]"),
         (campaign(what=[{"kind": "points", "points": 1}, {"kind": "coupon"}]), "$.campaigns[0].what[1]"),
+        (campaign(what=[{"kind": "coupon", "coupon": "c" * 201}]), "$.campaigns[0].what[0]"),
         (campaign(limits={"per_member": 0}), "$.campaigns[0].limits.per_member"),
         (campaign(limits={"budget": 0}), "$.campaigns[0].limits.budget"),
         (campaign() | {"what": []}, "$.campaigns[0].what"),

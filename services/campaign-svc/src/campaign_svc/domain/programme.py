@@ -14,6 +14,7 @@ from campaign_svc.domain.matching import Index
 
 TREE_DEPTH_MAX = 12  # deeper than any person can read
 LEAVES_MAX = 200  # of one campaign
+COUPON_CHARS_MAX = 200  # what an award that is said may hold: no reader would take a longer one
 
 
 class AwardRule(Protocol):
@@ -154,6 +155,8 @@ def _faults_of_award(rule: AwardRule, path: str) -> Iterator[Fault]:
         yield Fault(path, "an award of points names at least one point and no coupon")
     if rule.kind == "coupon" and (not rule.coupon or rule.points):
         yield Fault(path, "an award of a coupon names the coupon and no points")
+    if rule.coupon is not None and len(rule.coupon) > COUPON_CHARS_MAX:
+        yield Fault(path, f"the coupon's name has {len(rule.coupon)} characters; {COUPON_CHARS_MAX} is the most")
 
 
 def _faults_of_node(node: Node, trigger: str, path: str, ladder: Sequence[str], *, depth: int) -> Iterator[Fault]:
