@@ -190,6 +190,9 @@ class TestProgrammes:
             shape = await client.put("/v1/programmes/2", content=b'{"programme": "x", "version": "two"}')
             assert (shape.status_code, shape.json()["errors"][0]["path"]) == (422, "$.version")
             assert (await client.put("/v1/programmes/2", content=b"{")).status_code == 400
+            deep = document.canonical(broken).replace(b'"who":{', b'"who":' + b'{"not":' * 9_000 + b"{")
+            too_deep = await client.put("/v1/programmes/2", content=deep)
+            assert (too_deep.status_code, too_deep.json()["type"]) == (422, "programme_refused")
             assert (await client.put("/v1/programmes/2", content=document.canonical(reference()))).status_code == 422
 
 

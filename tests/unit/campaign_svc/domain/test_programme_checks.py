@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from campaign_svc.domain.programme import faults_of
+from laurel_contracts import programme as document
 from tests.unit.campaign_svc.programmes import campaign, leaf, reference, with_campaigns
 
 
@@ -73,11 +75,13 @@ def test_every_fault_is_told_at_once() -> None:
     assert len(paths(campaign("x", leaf("a", ">", 1)), campaign("x", leaf("b", ">", 1)))) == 3
 
 
-def test_a_tree_that_nobody_could_read_is_refused() -> None:
-    deep = leaf("tier", "==", "gold")
-    for _ in range(20):
-        deep = {"not": deep}
-    assert len(paths(campaign(who=deep))) == 1
+@pytest.mark.parametrize("depth", [20, 900])
+def test_a_tree_that_nobody_could_read_is_refused(depth: int) -> None:
+    body = document.canonical(with_campaigns(campaign(who=leaf("tier", "==", "gold"))))
+    deep = b'{"not":' * depth + msgspec.json.encode(leaf("tier", "==", "gold")) + b"}" * depth
+    plain = msgspec.json.decode(body)
+    plain["campaigns"][0]["who"] = msgspec.Raw(deep)
+    assert len(faults_of(document.parse(msgspec.json.encode(plain)))) == 1
 
 
 def test_a_purchase_campaign_may_ask_for_any_category() -> None:

@@ -46,7 +46,7 @@ def router(database: Database, clock: BusinessClock) -> APIRouter:
                 raise errors.wrong_version(version, programme.version)
             async with database.transaction() as tx:
                 loaded = await load_programme(programme, ProgrammeStore(tx), clock.now())
-        except (RefusedProgramme, OtherDocument, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (RefusedProgramme, OtherDocument, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise errors.of_programme(error) from error
         return {"version": loaded.version, "sha256": loaded.sha256}
 

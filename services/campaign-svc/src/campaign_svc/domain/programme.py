@@ -216,8 +216,9 @@ def _faults_of_value(node: Node, fact: Fact, path: str, ladder: Sequence[str]) -
             yield Fault(path, f"{node.fact} is one of {', '.join(sorted(fact.choices))}, never {value}")
 
 
-def _leaves(node: Node) -> int:
-    if node.fact is not None:
+def _leaves(node: Node, depth: int = 0) -> int:
+    """Those that are not too deep: a tree that is refused for its depth is not gone down to its end."""
+    if node.fact is not None or depth > TREE_DEPTH_MAX:
         return 1
     children = [*node.all, *node.any, *([node.not_] if node.not_ is not None else [])]
-    return sum(_leaves(child) for child in children)
+    return sum(_leaves(child, depth + 1) for child in children)
