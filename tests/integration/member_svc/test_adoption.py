@@ -30,6 +30,7 @@ BOOKS = {
     "activity": "SELECT member_id, member_seq, partition, type, source, id, time, local_day, version, body FROM activity ORDER BY 1, 2",
     "claim": "SELECT key, activity, content FROM claim ORDER BY 1",
     "purchase_order": "SELECT order_key, member_id, member_seq, amount_minor, left_minor, refunded FROM purchase_order ORDER BY 1",
+    "member_status": "SELECT member_id, state, enrolled_at, tier FROM member_status ORDER BY 1",
     "day_closing": "SELECT as_of, local_day, version FROM day_closing ORDER BY 1",
     "activation": "SELECT version, sha256, effective_from, currency, zone FROM activation ORDER BY 1",
 }

@@ -38,7 +38,7 @@ async def adopt_log(batch: Sequence[Heard], store: MemberStore) -> int:
     activities = [_report(index, heard) for index, heard in enumerate(lacking) if heard.type in ACTIVITY_TYPES]
     orders = await _orders(activities, members, lacking, store)
     await _claim(activities, orders, lacking, store)
-    await store.identities.save(list(members.values()))
+    await _save_members(members, lacking, store)
     await store.stream.keep([_entry(heard, members) for heard in lacking])
     await store.orders.save(orders.values())
     await store.orders.end_waiting_of([report.id_key for report in activities])
@@ -89,6 +89,19 @@ async def _lacking(batch: Sequence[Heard], store: MemberStore) -> tuple[list[Hea
             member.state = "erased"
         lacking.append(heard)
     return lacking, {member_id: member for member_id, member in members.items() if member.numbered}
+
+
+async def _save_members(members: dict[UUID, Member], lacking: Sequence[Heard], store: MemberStore) -> None:
+    """Members, and what their status shows of them: where a newcomer begins, and that one has registered since."""
+    rulebook = await store.programmes.rulebook()
+    for member in members.values():
+        if member.enrolled_at is not None and rulebook.versions:
+            member.tier = rulebook.in_force(member.enrolled_at).lowest_tier
+    await store.identities.save(list(members.values()))
+    moved = {heard.member_id for heard in lacking if isinstance(heard.event.data, MemberRegistered | MemberErased)}
+    for member_id, member in members.items():
+        if member_id in moved and not member.new:
+            await store.identities.show_state(member)
 
 
 def _report(index: int, heard: Heard) -> Report:
