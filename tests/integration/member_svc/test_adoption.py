@@ -160,3 +160,18 @@ async def test_a_topic_is_read_from_given_offsets_to_its_end(member_kafka: Stack
         await producer.stop()
     found = [(r.partition, r.value) async for r in read_topic(kafka, "activities", {0: 3, 1: 0, 2: 1, 3: 0})]
     assert sorted(found) == [(0, b"3"), (0, b"4"), (1, b"0"), (1, b"1"), (1, b"2")]
+
+
+async def test_no_day_is_closed_while_everything_is_said_again(world: World) -> None:
+    """Its record would stand before all that is said again, and a reader that is rebuilt would take the whole history for late."""
+    await world.take(world.purchase("o-1", 500))
+    async with world.database.transaction() as tx:
+        await tx.run(text("DELETE FROM outbox"))
+    async with world.database.transaction() as tx:
+        await say_all_again(world.open_store(tx))
+        closing = asyncio.create_task(world.change(lambda store: close_day(date(2018, 1, 9), store)))
+        await world.until_locked_out(closing)
+        assert not closing.done()
+    assert (await closing).records == 4
+    said = [event.type.split(".")[1] for event in await world.said()]
+    assert said == ["programme"] * 4 + ["purchase"] + ["day"] * 4

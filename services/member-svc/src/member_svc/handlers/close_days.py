@@ -38,7 +38,7 @@ async def close_day(when: datetime | date, store: MemberStore) -> Closed:
     latest = await store.days.latest()
     if latest is not None and as_of < latest:
         raise Refused(refusals.DAY_PASSED, f"closed already: {latest.isoformat()}", latest=latest.isoformat())
-    return await _close(as_of, rulebook, store)
+    return await _close(as_of, store)
 
 
 async def close_next_day(store: MemberStore) -> Closed | None:
@@ -51,7 +51,7 @@ async def close_next_day(store: MemberStore) -> Closed | None:
         return None
     version = rulebook.in_force(store.now)
     due = calendar.days_due(store.now, version.zone, version.close_delay, await store.days.latest())
-    return await _close(due[0], rulebook, store) if due else None
+    return await _close(due[0], store) if due else None
 
 
 def _instant(when: datetime | date, rulebook: Rulebook) -> datetime:
@@ -70,8 +70,10 @@ def _instant(when: datetime | date, rulebook: Rulebook) -> datetime:
     return calendar.day_begins(when, rulebook.in_force(midnight).zone)
 
 
-async def _close(as_of: datetime, rulebook: Rulebook, store: MemberStore) -> Closed:
-    version = rulebook.in_force(as_of)
+async def _close(as_of: datetime, store: MemberStore) -> Closed:
+    """With nobody in the door: the record has one place between all activities, and none between those that are said again."""
+    await store.programmes.shut_gate()
+    version = (await store.programmes.rulebook()).in_force(as_of)
     if not await store.days.add(as_of, calendar.local_day(as_of, version.zone), version.version, store.now):
         return Closed(as_of, 0)
     records = events.day_closed(as_of=as_of, version=version.version, partitions=store.partitions)
