@@ -264,3 +264,13 @@ async def test_programmes_are_listed_with_who_has_loaded_them(world: World, http
     answer = await http.post("/v1/programmes/2/activate", json={"effective_from": None})
     assert (answer.status_code, answer.json()["type"]) == (409, "programme_not_loaded")
     assert answer.json()["missing"] == ["campaign-svc", "points-svc", "tier-svc"]
+
+
+@pytest.mark.parametrize("as_of", ["2018-W02-2", "2018-W02-2T00:00:00-05:00", "20180109T000000-0500"])
+async def test_a_day_is_closed_by_no_other_writing_than_the_one_that_is_told(
+    world: World, http: httpx.AsyncClient, as_of: str
+) -> None:
+    """Closing cannot be undone: week 2, day 2 may have been meant for the 2nd of February."""
+    answer = await http.post("/v1/days/close", json={"as_of": as_of})
+    assert (answer.status_code, answer.json()["type"]) == (422, "invalid")
+    assert await world.value("SELECT count(*) FROM day_closing") == 0

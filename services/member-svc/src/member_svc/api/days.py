@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from member_svc.handlers.close_days import close_day
 from member_svc.handlers.hold_days import begin_import, end_import, renew_import
 from member_svc.metrics import MemberMetrics
 
+_WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ].+)?", re.ASCII)
 TTL_SECONDS_MAX = 3_600  # an import that has died holds up the days no longer
 
 
@@ -83,6 +85,8 @@ def router(access: Access, metrics: MemberMetrics) -> APIRouter:
 
 
 def _when(text: str) -> datetime | date:
+    if not _WRITTEN.fullmatch(text):  # the library also knows weeks (2018-W02-2), and days without dashes
+        raise Problem(422, "invalid", "as_of is neither an instant nor a date", "For example 2018-07-01.")
     try:
         if len(text) == len("YYYY-MM-DD"):
             return date.fromisoformat(text)
