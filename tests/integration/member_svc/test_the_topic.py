@@ -140,3 +140,12 @@ async def test_a_conflict_that_is_replayed_stays_one_dead_letter(world: World) -
     report = await DeadLetters(applier_of(world)).replay(letter)
     assert (report.replayed, report.stopped_at) == (0, letter)
     assert [tuple(row) for row in await world.rows("SELECT attempts, state FROM dead_letter")] == [(2, "open")]
+
+
+async def test_what_a_channel_keys_its_records_by_is_not_said_with_a_dead_letter(world: World) -> None:
+    """A channel may take the phone for its key, and identifiers stand on no other topic."""
+    (bad,) = records(world.report("coffee.spilt", {}))
+    await applier_of(world).apply([RawRecord(CHANNELS, 0, 0, b"13800138000", bad.value)])
+    (said,) = await world.rows("SELECT key, body FROM outbox WHERE topic = 'channel-activities.dead-letter'")
+    assert said.key is None
+    assert b"13800138000" not in said.body

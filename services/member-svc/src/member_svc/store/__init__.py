@@ -61,9 +61,10 @@ class MemberStore:
             self._tx.after_commit(partial(self._metrics.count, outcomes))
 
     async def set_aside(self, heard: Heard, reason: str, detail: str) -> None:
-        """A record of `channel-activities` that cannot be taken becomes a dead letter."""
+        """A record of `channel-activities` that cannot be taken becomes a dead letter. Without its key: that would be said, and a
+        channel may have taken an identifier for it; the door asks for none when it is replayed."""
         await self._tx.dead_letter(
-            topic=heard.topic, partition=heard.partition, offset=heard.offset, key=heard.key, value=heard.value,
+            topic=heard.topic, partition=heard.partition, offset=heard.offset, key=None, value=heard.value,
             reason=reason, detail=detail,
         )  # fmt: skip
 
