@@ -182,7 +182,10 @@ async def test_a_programme_is_stored_once(client: httpx.AsyncClient) -> None:
     other = documents.canonical(programme(rate="2"))
     assert (await client.put("/v1/programmes/1", content=other)).json()["type"] == "programme_differs"
     assert (await client.put("/v1/programmes/2", content=document)).json()["type"] == "programme_invalid"
-    assert (await client.put("/v1/programmes/2", content=b"{")).status_code == 422
+    deep = b'{"campaigns": [{"who": ' + b'{"not": ' * 9_000
+    for unreadable in (b"{", b'{"programme": "\xff"}', deep):
+        refused = await client.put("/v1/programmes/2", content=unreadable)
+        assert (refused.status_code, refused.json()["type"]) == (422, "programme_invalid")
     both = documents.canonical(programme(version=3, category_rates={"gift-card": "1"}))
     assert "not qualifying and has a rate" in (await client.put("/v1/programmes/3", content=both)).json()["detail"]
     assert [item["version"] for item in (await client.get("/v1/programmes")).json()["items"]] == [1]

@@ -173,6 +173,13 @@ async def test_a_dry_run_foretells_what_the_version_then_does(new_world: NewWorl
         refused = await client.post("/v1/programmes/2/dry-run", json=broken)
         assert (refused.status_code, refused.json()["type"]) == (422, "programme_refused")
         assert (await client.post("/v1/programmes/2/dry-run", content=b"{")).status_code == 400
+        deep = b'{"campaigns": [{"who": ' + b'{"not": ' * 9_000
+        for asked in (
+            client.post("/v1/programmes/2/dry-run", content=deep),
+            client.put("/v1/programmes/2", content=deep),
+        ):
+            too_deep = await asked
+            assert (too_deep.status_code, too_deep.json()["type"]) == (422, "programme_refused")
         await world.load(stricter())
         assert (await client.post("/v1/programmes/2/dry-run?limit=50")).json()["seen"] == 12
     done = {partition: len(records) for partition, records in log.records.items()}

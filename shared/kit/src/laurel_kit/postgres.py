@@ -205,12 +205,14 @@ class Transaction:
             self._said.extend(self._announcement(d) for d in dead)
 
     def _announcement(self, dead: DeadLetter) -> Said:
-        """What others learn of a dead letter: reason and position. Partition 0 exists on every topic; these are few."""
+        """What others learn of a dead letter: reason and position. Partition 0 exists on every topic; these are few. The key only where
+        it is one of ours: somebody else's may be anything, a person's number too."""
         origin = f"{dead.topic}/{dead.partition}/{dead.offset}"
         more = msgspec.msgpack.encode([("reason", dead.reason.encode()), ("origin", origin.encode())])
         body = msgspec.json.encode({"group": self.group, "reason": dead.reason, "origin": origin})
         event_id = str(derived_id("dead-letter", self.group, dead.topic, dead.partition, dead.offset))
-        return Said(f"{dead.topic}.dead-letter", 0, dead.key, "laurel.record.set-aside.v1", event_id, None, more, body)
+        key = dead.key if dead.parks else None
+        return Said(f"{dead.topic}.dead-letter", 0, key, "laurel.record.set-aside.v1", event_id, None, more, body)
 
 
 class Database:

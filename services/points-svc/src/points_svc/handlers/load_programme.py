@@ -28,8 +28,10 @@ async def load_programme(version: int, document: bytes, now: datetime, store: Po
     """Store version and hash, and say so; the same document again changes nothing and says so again, under the same id."""
     try:
         programme = contract.parse(document)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:  # a ValueError where the text is no UTF-8
         raise ProgrammeInvalid([str(error)]) from None
+    except RecursionError:
+        raise ProgrammeInvalid(["it is nested too deeply"]) from None
     problems = problems_of(programme)
     if programme.version != version:
         problems.append(f"version: the document is version {programme.version}, not {version}")

@@ -42,6 +42,8 @@ def of_programme(error: Exception) -> Problem:
         said, _, path = str(error).partition(" - at `")
         faults = [{"path": path.rstrip("`") or "$", "says": said}]
         return Problem(422, "programme_refused", "The document is not a programme", str(error), errors=faults)
+    if isinstance(error, RecursionError):
+        return Problem(422, "programme_refused", "The document is not a programme", "it is nested too deeply")
     return Problem(400, "malformed", "The body is not valid JSON", str(error))
 
 

@@ -57,7 +57,7 @@ def router(database: Database, open_store: Callable[[Transaction], TierStore], c
                 raise errors.wrong_version(version, programme.version)
             async with database.transaction() as tx:
                 loaded = await load_programme(programme, open_store(tx), clock.now())
-        except (RefusedProgramme, OtherDocument, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (RefusedProgramme, OtherDocument, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise errors.of_programme(error) from error
         return {"version": loaded.version, "sha256": loaded.sha256}
 
@@ -97,5 +97,5 @@ async def _rules_to_try(version: int, body: bytes, store: TierStore) -> Rules:
         if programme.version != version:
             raise errors.wrong_version(version, programme.version)
         return await rules_to_try(programme, store)
-    except (RefusedProgramme, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (RefusedProgramme, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.of_programme(error) from error
