@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from laurel_contracts.programme import Programme
-from points_svc.domain import holds, ledger
+from points_svc.domain import holds, ledger, rebuilding
 from points_svc.domain.account import Hold
-from points_svc.domain.rules import rules_of
+from points_svc.domain.rules import Rules, rules_of
 from points_svc.domain.spending import Refused
 from tests.unit.points_svc.pure import Play, check, remember_payment
 from tests.unit.points_svc.script import Script
@@ -54,7 +54,9 @@ class Till(Play):
     def capture(self, hold: Hold, points: int | None = None, order_id: str | None = None) -> str:
         """What came of it: "captured", or why not."""
         self.open(f"capture {hold.hold_id}")
-        refused = holds.capture(self.account, hold, points, self.now, why={"rule": "capture"}, order_id=order_id)
+        refused = holds.capture(
+            self.account, hold, points, self.now, why={"rule": "capture"}, order_id=order_id, rules=self.versions
+        )
         if refused is None:
             remember_payment(self.account, hold)
         self.close()
@@ -62,7 +64,7 @@ class Till(Play):
 
     def void(self, hold: Hold) -> str:
         self.open(f"void {hold.hold_id}")
-        refused = holds.void(self.account, hold, self.now)
+        refused = holds.void(self.account, hold, self.now, rules=self.versions)
         self.close()
         return "voided" if refused is None else refused.kind
 
@@ -71,9 +73,19 @@ class Till(Play):
         due = holds.due(self.account, self.now)
         for hold in due:
             self.open(f"expiry {hold.hold_id}")
-            holds.expire(self.account, hold, self.now)
+            holds.expire(self.account, hold, self.now, rules=self.versions)
             self.close()
         return len(due)
+
+    @property
+    def versions(self) -> dict[int, Rules]:
+        """What the handlers read where points last by tier."""
+        return {self.rules.version: self.rules} if self.rules.lasting else {}
+
+    def check_rebuilt(self) -> None:
+        """The entries alone give what stands."""
+        account = self.account
+        assert rebuilding.differences(account, account.entries, account.lots, account.holds.values()) == []
 
     def open(self, cause: str) -> None:
         ledger.open_page(self.account, cause, self.now)

@@ -224,6 +224,11 @@ def _validity(entry: Entry, why: Why, lens: Lens) -> str:
     return f"{_move(entry, why, lens)}, because {standing} holds for them: at {tier} points last {why['validity_months']} months"
 
 
+def _came_back(entry: Entry, why: Why, lens: Lens) -> str:
+    told = f"{_move(entry, why, lens)}, because they were away when their tier became known"
+    return f"{told}: at {lens.tier(why['tier'])} points last {why['validity_months']} months" if "tier" in why else told
+
+
 def _move(entry: Entry, why: Why, lens: Lens) -> str:
     """Two entries tell of one move: what leaves a lot, and what comes into the one that lasts longer."""
     if entry["points"] < 0:
@@ -314,6 +319,7 @@ _RULES = {
     "extension": _extension,
     "sliding": _sliding,
     "point validity": _validity,
+    "validity of what came back": _came_back,
     "confirmation": _confirmation,
     "spending": _spending,
     "transfer": _transfer,

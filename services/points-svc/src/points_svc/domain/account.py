@@ -141,6 +141,11 @@ class Lot:
     is_changed: bool = False
 
     @property
+    def origin(self) -> int:
+        """The lot that its points came into when they were earned."""
+        return self.lot if self.extends is None else self.extends
+
+    @property
     def turn(self) -> tuple[datetime, datetime, int]:
         """The order in which lots are spent (domain.md 3.5): soonest expiry, then earned first, then id."""
         return (self.expires_at, self.earned_at, self.lot)

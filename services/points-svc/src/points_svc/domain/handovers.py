@@ -3,12 +3,12 @@ stands in clearing until it lies in a lot of the other or is back where it came 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from points_svc.domain import earning, ledger, spending
+from points_svc.domain import earning, ledger, spending, validity
 from points_svc.domain.account import (
     CLEARING,
     HANDED_LOTS_FROM,
@@ -20,6 +20,7 @@ from points_svc.domain.account import (
     Why,
 )
 from points_svc.domain.between import RETURNED, UNDER_WAY, Arrival, Handover
+from points_svc.domain.rules import Rules
 from points_svc.domain.spending import Refused
 
 
@@ -83,11 +84,15 @@ def refuse(account: Account, handover_id: UUID, points: int, at: datetime, becau
     account.arrivals[handover_id] = Arrival(handover_id, points, at, because)
 
 
-def take_back(account: Account, handover: Handover, at: datetime, *, why: Why) -> bool:
-    """What could not be handed over goes back into the lots it came from, once; debt is repaid first. False: it is back already."""
+def take_back(
+    account: Account, handover: Handover, at: datetime, *, why: Why, rules: Mapping[int, Rules] = validity.NOTHING_LASTS
+) -> bool:
+    """What could not be handed over goes back into the lots it came from, once; debt is repaid first. False: it is back already. `rules`:
+    see `validity.came_back`."""
     if handover.state != UNDER_WAY:
         return False
     for lot, points in handover.parts:
         ledger.put(account, account.lots[lot], points, TRANSFER_RETURNED, why | {"points": points}, source=CLEARING)
+    validity.came_back(account, [lot for lot, _ in handover.parts], rules, why)
     handover.state, handover.ended_at, handover.is_changed = RETURNED, at, True
     return True

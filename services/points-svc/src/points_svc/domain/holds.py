@@ -1,13 +1,16 @@
 """Holds (domain.md 3.5, reliability.md 3.5): points reserved for a checkout, then captured, voided or expired; and spending, which is both
-at once. The one thing not to break: a hold ends once, and every point of it is then either spent or back in the lot it came from."""
+at once. The one thing not to break: a hold ends once, and every point of it is then either spent or back in the lot it came from; where
+points last by tier it goes on from there into the lot that its tier says."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from points_svc.domain import ledger, spending
+from points_svc.domain import ledger, spending, validity
 from points_svc.domain.account import CAPTURED, LAPSED, OPEN, VOIDED, Account, Hold, Lot, Why
+from points_svc.domain.rules import Rules
 from points_svc.domain.spending import Refused
 
 
@@ -48,10 +51,17 @@ def reserve(
 
 
 def capture(
-    account: Account, hold: Hold, points: int | None, now: datetime, *, why: Why, order_id: str | None = None
+    account: Account,
+    hold: Hold,
+    points: int | None,
+    now: datetime,
+    *,
+    why: Why,
+    order_id: str | None = None,
+    rules: Mapping[int, Rules] = validity.NOTHING_LASTS,
 ) -> Refused | None:
     """Spend all of a hold, or the first so many points of it; the rest is released at once. None: done. Debt is no obstacle: what is
-    held was not taken when points were taken back (domain.md 3.3.2)."""
+    held was not taken when points were taken back (domain.md 3.3.2). `rules`: see `validity.came_back`."""
     wanted = hold.points if points is None else points
     refused = _not_open(hold, now) or _not_capturable(account, hold, wanted, order_id)
     if refused is not None:
@@ -60,26 +70,28 @@ def capture(
         hold.order_id = order_id
     paid, rest = _split(hold.parts, wanted)
     ledger.redeem(account, paid, why, order_id=hold.order_id)
-    _release(account, hold, rest, "captured in part")
+    _release(account, hold, rest, "captured in part", rules)
     _end(account, hold, CAPTURED, now)
     hold.captured = wanted
     return None
 
 
-def void(account: Account, hold: Hold, now: datetime) -> Refused | None:
+def void(
+    account: Account, hold: Hold, now: datetime, *, rules: Mapping[int, Rules] = validity.NOTHING_LASTS
+) -> Refused | None:
     """Give the hold up: all of it is released. None: done."""
     refused = _not_open(hold, now)
     if refused is None:
-        _release(account, hold, hold.parts, "voided")
+        _release(account, hold, hold.parts, "voided", rules)
         _end(account, hold, VOIDED, now)
     return refused
 
 
-def expire(account: Account, hold: Hold, now: datetime) -> None:
+def expire(account: Account, hold: Hold, now: datetime, *, rules: Mapping[int, Rules] = validity.NOTHING_LASTS) -> None:
     """The hold's time is over: all of it is released."""
     if hold.state != OPEN or now < hold.expires_at:
         raise ValueError(f"hold {hold.hold_id} does not expire at {now.isoformat()}: it is {state_at(hold, now)}")
-    _release(account, hold, hold.parts, "expired")
+    _release(account, hold, hold.parts, "expired", rules)
     _end(account, hold, LAPSED, now)
 
 
@@ -152,10 +164,13 @@ def _split(
     return tuple(paid), tuple(rest)
 
 
-def _release(account: Account, hold: Hold, parts: tuple[tuple[int, int], ...], because: str) -> None:
+def _release(
+    account: Account, hold: Hold, parts: tuple[tuple[int, int], ...], because: str, rules: Mapping[int, Rules]
+) -> None:
     why: Why = {"rule": "release", "hold_id": hold.hold_id, "because": because, "expires_at": hold.expires_at}
     for lot, points in parts:
         ledger.release(account, account.lots[lot], points, why | {"points": points}, order_id=hold.order_id)
+    validity.came_back(account, [lot for lot, _ in parts], rules, {"hold_id": hold.hold_id, "because": because})
 
 
 def _end(account: Account, hold: Hold, state: str, now: datetime) -> None:

@@ -35,7 +35,7 @@ def sentences_of(kind: str, cause: str, order_id: str | None, why: Why) -> list[
         told = _RULES.get(str(why.get("rule")), _plainly)(why, order_id)
     except (KeyError, TypeError, ValueError):  # kept by another release, with other fields: still told, as it stands
         told = _plainly(why, order_id)
-    if "validity_months" in why and why.get("rule") != "point validity":
+    if "validity_months" in why and why.get("rule") not in {"point validity", "validity of what came back"}:
         told = [*told, f"At the tier held then, points last {why['validity_months']} months."]
     if why.get("activation") and why.get("rule") == "purchase":
         told = [*told, f"They can be spent {_WAITS[why['activation']]}."]
@@ -175,6 +175,18 @@ def _validity(why: Why, _order: str | None) -> list[str]:
     ]
 
 
+def _came_back(why: Why, _order: str | None) -> list[str]:
+    last = f"until {why['expires_at']}, not {why['expired_before']}"
+    if "validity_months" not in why:
+        return [
+            f"These {_points(why['points'])} were away when the others earned with them were moved; they too last {last}."
+        ]
+    return [
+        f"These {_points(why['points'])} were away, held or under way, when the tier became known that earned them.",
+        f"At the tier {why['tier']} points last {why['validity_months']} months: {last}.",
+    ]
+
+
 _WAITS = {
     "event": "once the order is confirmed",
     "days_or_event": "once the order is confirmed, or when the waiting days have passed",
@@ -231,6 +243,7 @@ _RULES: Mapping[str, Callable[[Why, str | None], list[str]]] = {
     "expiry": _expiry,
     "confirmation": _confirmation,
     "point validity": _validity,
+    "validity of what came back": _came_back,
     "spending": _spending,
     "hold": _hold,
     "capture": _capture,

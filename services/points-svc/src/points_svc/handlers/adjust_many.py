@@ -18,7 +18,7 @@ from points_svc.domain.rules import Rules
 from points_svc.domain.spending import Refused
 from points_svc.handlers import adjust_points
 from points_svc.handlers.adjust_points import DECIDED, MADE, NO_PROGRAMME
-from points_svc.handlers.expire_holds import expire_due
+from points_svc.handlers.expire_holds import end_due
 from points_svc.handlers.once import Answer, Keyed, once, refused_plainly, said
 from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
@@ -155,9 +155,7 @@ async def _open(members: Sequence[UUID], now: datetime, store: PointsStore) -> t
         raise MembersUnknown(missing)
     await sweep_first(accounts.values(), store)
     holding = [account for account in accounts.values() if account.held]
-    await store.read_due_holds(holding, now)
-    for account in holding:
-        expire_due(account, now)
+    await end_due(holding, now, store)
     await store.read_live_lots(accounts.values())
     lowest = min(account.day.partition for account in accounts.values())
     return accounts, await store.rules_in_force(lowest, now)

@@ -3,6 +3,7 @@ several who want to end one hold the first one does, and the others are told how
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -14,7 +15,8 @@ from points_svc.domain import holds, ledger
 from points_svc.domain.account import OPEN, VOIDED, Account, Hold, Why
 from points_svc.domain.rules import Rules
 from points_svc.domain.spending import Refused
-from points_svc.handlers.expire_holds import expire_due
+from points_svc.handlers.expire_holds import end_due
+from points_svc.handlers.follow_tiers import read_tiers
 from points_svc.handlers.once import Answer, Keyed, once, refused, said
 from points_svc.handlers.quote_checkout import share_refusal, worth_why
 from points_svc.handlers.sweep_lots import sweep_first
@@ -124,9 +126,10 @@ async def capture_hold(
         why: Why = {
             "rule": "capture", "hold_id": hold_id, "key": asked.key, "points": wanted, "held": hold.points,
         }  # fmt: skip
+        rules = await _read_tiers(account, hold, hold.points - wanted, store)
         ledger.open_page(account, f"capture {hold_id}", now)
         no = await _above_share_of(order_id, account, hold, wanted, now=now, store=store)
-        no = no or holds.capture(account, hold, points, now, why=why, order_id=order_id)
+        no = no or holds.capture(account, hold, points, now, why=why, order_id=order_id, rules=rules)
         await close(account, store)
         return _ended(account, hold, now) if no is None else refused(no, account, link_to(hold_id))
 
@@ -156,8 +159,9 @@ async def void_hold(asked: Keyed, hold_id: UUID, now: datetime, store: PointsSto
         account, hold = await _open_hold(hold_id, store)
         if hold.state == VOIDED:
             return _ended(account, hold, now, replayed=True)
+        rules = await _read_tiers(account, hold, hold.points, store)
         ledger.open_page(account, f"void {hold_id}", now)
-        no = holds.void(account, hold, now)
+        no = holds.void(account, hold, now, rules=rules)
         await close(account, store)
         return _ended(account, hold, now) if no is None else refused(no, account, link_to(hold_id))
 
@@ -171,8 +175,7 @@ async def open_account(member_id: UUID, now: datetime, store: PointsStore) -> Ac
         raise MemberUnknown
     await sweep_first([account], store)
     if account.held:
-        await store.read_due_holds([account], now)
-        expire_due(account, now)
+        await end_due([account], now, store)
     await store.read_live_lots([account])
     return account
 
@@ -193,6 +196,13 @@ async def _open_hold(hold_id: UUID, store: PointsStore) -> tuple[Account, Hold]:
     await sweep_first([account], store)
     await store.read_hold(account, hold_id)
     return account, account.holds[hold_id]
+
+
+async def _read_tiers(account: Account, hold: Hold, back: int, store: PointsStore) -> Mapping[int, Rules]:
+    """Only where points of a hold come back; a capture of all of it, as most are, asks for nothing."""
+    if hold.state != OPEN or back <= 0:
+        return {}
+    return await read_tiers([(account, lot) for lot, _ in hold.parts], store)
 
 
 def document(member_id: UUID, hold: Hold, now: datetime) -> dict[str, Any]:

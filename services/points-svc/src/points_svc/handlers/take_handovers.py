@@ -13,6 +13,7 @@ from points_svc.domain import bonuses, handovers, ledger
 from points_svc.domain.account import Account, Why
 from points_svc.domain.between import UNDER_WAY, Arrival
 from points_svc.domain.rules import Rules
+from points_svc.handlers.follow_tiers import read_tiers
 from points_svc.handlers.sweep_lots import sweep_first
 from points_svc.store import PointsStore
 from points_svc.store.handovers import Months
@@ -30,6 +31,7 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
     back = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedBack)}
     arrived = await store.between.arrived(over)
     await store.between.read(accounts, back)
+    tiers = await read_tiers(_coming_back(accounts), store)
     months, rules = await _read_bonuses(told, accounts, store)
     for heard in told:
         account, data = accounts[UUID(bytes=heard.key)], heard.event.data
@@ -41,7 +43,7 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
             elif known.because is not None:  # who says it again may never have heard the answer
                 _hand_back(account, data.sender_id, known, store)
         elif isinstance(data, PointsHandedBack):
-            _come_back(account, heard)
+            _come_back(account, heard, tiers)
         elif isinstance(data, BonusDue):
             _bonus(account, heard, months, rules)
         elif isinstance(data, BonusUndone):
@@ -71,7 +73,12 @@ def _hand_back(account: Account, sender_id: UUID, arrival: Arrival, store: Point
     store.say([events.handed_back(sender_id, store.partition_of(sender_id), account.member_id, arrival)])
 
 
-def _come_back(account: Account, heard: Heard) -> None:
+def _coming_back(accounts: Mapping[UUID, Account]) -> list[tuple[Account, int]]:
+    under_way = [(a, one) for a in accounts.values() for one in a.handovers.values() if one.state == UNDER_WAY]
+    return [(account, lot) for account, one in under_way for lot, _ in one.parts]
+
+
+def _come_back(account: Account, heard: Heard, tiers: Mapping[int, Rules]) -> None:
     data: PointsHandedBack = heard.event.data
     handover = account.handovers.get(data.handover_id)
     if handover is None:
@@ -83,7 +90,7 @@ def _come_back(account: Account, heard: Heard) -> None:
         "because": data.because, "points_sent": data.points,
     }  # fmt: skip
     ledger.open_page(account, f"handback {data.handover_id}", heard.event.time)
-    handovers.take_back(account, handover, heard.event.time, why=why)
+    handovers.take_back(account, handover, heard.event.time, why=why, rules=tiers)
     ledger.close_page(account)
 
 

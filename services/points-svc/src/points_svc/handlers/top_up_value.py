@@ -13,7 +13,7 @@ from points_svc.domain.account import Account, Why
 from points_svc.domain.rules import Rules
 from points_svc.domain.spending import Refused
 from points_svc.domain.stored_value import Owner, Wallet
-from points_svc.handlers.expire_holds import expire_due
+from points_svc.handlers.expire_holds import end_due
 from points_svc.handlers.hold_points import MemberUnknown, close
 from points_svc.handlers.once import Answer, Keyed, once, refused, refused_plainly, said
 from points_svc.store import PointsStore
@@ -86,8 +86,7 @@ async def lock_wallet(account_id: UUID, now: datetime, store: PointsStore) -> Ac
     if account is None:
         raise LookupError(f"wallet {account_id} has no account")
     if account.held:
-        await store.read_due_holds([account], now)
-        expire_due(account, now)
+        await end_due([account], now, store)
     await store.read_live_lots([account])
     stored_value.expire(account, now)
     return account

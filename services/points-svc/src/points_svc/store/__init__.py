@@ -86,6 +86,11 @@ class PointsStore(AdjustmentStore):
         """Programme versions, ready for use. Raises Hold."""
         return await self._shelf.rules(self.tx, versions)
 
+    async def rules_that_last(self) -> Mapping[int, Rules]:
+        """All versions, if points last by tier at any of them; mostly none."""
+        rules = await self.rules([one.version for one in await self.programmes()])
+        return rules if any(one.lasting for one in rules.values()) else {}
+
     async def activations(self, partitions: Collection[int]) -> dict[int, list[Activation]]:
         """Since when each version is in force, for what bears no stamp of its own."""
         return await programmes.activations(self.tx, partitions)
@@ -162,6 +167,13 @@ class PointsStore(AdjustmentStore):
         """What a standing fact needs that holds for orders already rated: those numbered above, and lots."""
         await orders.read_after(self.tx, wanted)
         await self._read_lots_of_orders([account for account, _ in wanted])
+
+    async def read_orders_of_lots(self, wanted: Collection[tuple[Account, int]]) -> None:
+        """What lots need that points come back into: the orders that earned them, and wherever else their points live."""
+        found = [(account, account.lots[number].origin) for account, number in wanted]
+        origins = list({(account.member_id, number): (account, number) for account, number in found}.values())
+        await orders.read_numbered(self.tx, origins)
+        await ledger.read_lots(self.tx, origins)
 
     async def _read_lots_of_orders(self, concerned: Collection[Account]) -> None:
         await ledger.read_live_lots(self.tx, concerned)

@@ -49,6 +49,12 @@ JOIN unnest(CAST(:ids AS uuid[]), CAST(:after AS bigint[])) AS wanted(id, after)
   ON p.member_id = wanted.id AND p.seq > wanted.after
 """)
 
+# Orders by number.
+NUMBERED = text(f"""
+SELECT {COLUMNS} FROM purchase
+WHERE (member_id, seq) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS bigint[])))
+""")
+
 ADD_AWARDS = text("""
 INSERT INTO award (award_id, member_id, number, campaign_id, order_id, net)
 SELECT * FROM unnest(CAST(:award_id AS uuid[]), CAST(:ids AS uuid[]), CAST(:number AS bigint[]), CAST(:campaign_id AS text[]),
@@ -79,6 +85,14 @@ async def read_after(tx: Transaction, wanted: Collection[tuple[Account, int]]) -
         accounts = {account.member_id: account for account, _ in wanted}
         ids, after = [account.member_id for account, _ in wanted], [number for _, number in wanted]
         _into(accounts, await tx.run(AFTER, ids=ids, after=after))
+
+
+async def read_numbered(tx: Transaction, wanted: Collection[tuple[Account, int]]) -> None:
+    """Orders by number, into their accounts; numbers that no order bears are left aside."""
+    if wanted:
+        accounts = {account.member_id: account for account, _ in wanted}
+        ids, numbers = [account.member_id for account, _ in wanted], [number for _, number in wanted]
+        _into(accounts, await tx.run(NUMBERED, ids=ids, numbers=numbers))
 
 
 def _into(accounts: dict[UUID, Account], rows: Iterable[Any]) -> None:
