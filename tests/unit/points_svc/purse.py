@@ -13,7 +13,7 @@ from points_svc.domain import holds, ledger, rebuilding, stored_value
 from points_svc.domain.account import NO_LANE, REDEEMED, Account, Day, Entry, Hold, Payment
 from points_svc.domain.rules import Rules, rules_of
 from points_svc.domain.spending import Refused
-from points_svc.domain.stored_value import Owner
+from points_svc.domain.stored_value import CASH, Owner
 from tests.unit.points_svc.script import programme
 
 WALLET = UUID(int=2)
@@ -92,7 +92,9 @@ class Wallet:
         self._open("refund")
         places = self.places.get(payment.hold_id, [])
         return self._say(
-            stored_value.refund(self.account, payment, places, amount, self.now, rules=self.rules, why=WHY)
+            stored_value.refund(
+                self.account, payment, places, amount, self.now, paid_out=self._paid_out(), rules=self.rules, why=WHY
+            )
         )
 
     def cash_out(self, amount: int | None = None) -> str:
@@ -119,6 +121,14 @@ class Wallet:
         assert sum(self.by_account().values()) == 0
         account = self.account
         assert rebuilding.differences(account, account.entries, account.lots, account.holds.values()) == []
+
+    def _paid_out(self) -> Counter[int]:
+        """As the store reads it from the entries."""
+        out: Counter[int] = Counter()
+        for entry in self.account.entries:
+            if entry.credit == CASH and entry.why["bonus_on_cash_out"] == "forfeit":
+                out.update(dict(entry.consumed))
+        return out
 
     def _open(self, what: str) -> None:
         self.causes += 1

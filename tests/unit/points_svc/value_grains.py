@@ -133,8 +133,13 @@ class Purse:
         wanted = len(hold.spent) if amount is None else amount
         if not 0 < wanted <= len(hold.spent):
             return "refund_exceeds_payment"
-        for _ in range(wanted):
-            grain = hold.spent.pop()
+        back = [hold.spent.pop() for _ in range(wanted)]
+        goes = self._goes_of_what_is_back(back)
+        for grain in back:
+            if not grain.paid and goes[grain.top_up]:
+                goes[grain.top_up] -= 1
+                grain.place = FORFEITED
+                continue
             grain.place = FREE
             if grain.until <= now:
                 self.orders += 1
@@ -146,15 +151,29 @@ class Purse:
         wanted = len(paid) if amount is None else amount
         if not 0 < wanted <= len(paid):
             return "insufficient_value"
-        before = Counter(grain.top_up for grain in paid)
+        going: list[Grain] = []
+        for top_up, taken in Counter(grain.top_up for grain in paid[:wanted]).items():
+            there = [g for g in self.grains if g.top_up == top_up and (g.place == FREE or g.place[0] == "held")]
+            given = [grain for grain in there if not grain.paid]
+            goes = -(-len(given) * taken // (len(there) - len(given))) if self.forfeits else 0
+            free = [grain for grain in given if grain.place == FREE]
+            if goes > len(free):
+                return "bonus_held"
+            going += free[:goes]
         for grain in paid[:wanted]:
             grain.place = OUT
-        for top_up, taken in Counter(grain.top_up for grain in paid[:wanted]).items():
-            given = [g for g in self.grains if not g.paid and g.place == FREE and g.top_up == top_up]
-            goes = -(-len(given) * taken // before[top_up]) if self.forfeits else 0
-            for grain in given[:goes]:
-                grain.place = FORFEITED
+        for grain in going:
+            grain.place = FORFEITED
         return "done"
+
+    def _goes_of_what_is_back(self, back: list[Grain]) -> Counter[int | None]:
+        """By top-up: the same part of the bonus as of what was paid in is out."""
+        goes: Counter[int | None] = Counter()
+        for top_up, bonus in Counter(grain.top_up for grain in back if not grain.paid).items():
+            paid = [grain for grain in self.grains if grain.paid and grain.top_up == top_up]
+            if paid and self.forfeits:
+                goes[top_up] = -(-bonus * sum(grain.place == OUT for grain in paid) // len(paid))
+        return goes
 
     def _free(self, hold: Hold, state: str) -> None:
         for grain in hold.grains:

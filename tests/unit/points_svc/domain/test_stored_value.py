@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from laurel_contracts.programme import canonical, parse, sha256
 from points_svc.domain.account import EXPIRED
 from points_svc.domain.rules import rules_of
-from points_svc.domain.stored_value import CASH, PAID, PROMOTION, Owner
+from points_svc.domain.stored_value import BONUS_FORFEITED, CASH, PAID, PROMOTION, Owner
 from tests.unit.points_svc.purse import Wallet, with_value
 from tests.unit.points_svc.script import programme
 from tests.unit.points_svc.value_grains import FORFEITED, OUT, OVER, Purse
@@ -71,6 +71,45 @@ EXAMPLES = {
     "V20 no more than a wallet may hold": (
         {"balance_max_minor": 150}, [("top_up", 100, 20), ("top_up", 31, 0, "value_full"), ("top_up", 30, 0)], (130, 20, 0),
     ),
+    "V21 what is held is still there: half of the paid takes half of the bonus, wherever they lie": (
+        {}, [("top_up", 100, 20), ("hold", 50), ("cash_out",), ("void", 0)], (50, 10, 0),
+    ),
+    "V22 a bonus in an open hold cannot go, so what it was given with cannot be paid out before that ends": (
+        {}, [("top_up", 100, 20), ("hold", 100), ("hold", 20), ("void", 0), ("cash_out", None, "bonus_held"),
+             ("void", 1), ("cash_out",)],
+        (0, 0, 0),
+    ),
+    "V23 as long as enough of the bonus is free, a hold of the rest hinders nobody": (
+        {"spend_first": "bonus"}, [("top_up", 100, 20), ("hold", 15), ("cash_out", 25), ("void", 0)], (75, 15, 0),
+    ),
+    "V24 and not longer": (
+        {"spend_first": "bonus"}, [("top_up", 100, 20), ("hold", 15), ("cash_out", 26, "bonus_held"), ("cash_out", 25)],
+        (75, 0, 15),
+    ),
+    "V25 another top-up's bonus in a hold hinders nobody": (
+        {"spend_first": "bonus"}, [("top_up", 50, 5), ("top_up", 50, 0), ("hold", 5), ("cash_out", 1, "bonus_held"), ("void", 0),
+                                   ("cash_out", 50), ("top_up", 50, 5), ("hold", 5), ("cash_out", 50)],
+        (50, 0, 5),
+    ),
+    "V26 a bonus that is refunded goes with what was paid out": (
+        {"spend_first": "bonus"}, [("top_up", 100, 20), ("pay", 20), ("cash_out",), ("refund", 0)], (0, 0, 0),
+    ),
+    "V27 the same part of it, rounded up": (
+        {"spend_first": "bonus"}, [("top_up", 100, 21), ("pay", 71), ("cash_out",), ("refund", 0)], (50, 10, 0),
+    ),
+    "V28 nothing of it where nothing was paid out of what it was given with": (
+        {"spend_first": "bonus"}, [("top_up", 50, 0), ("top_up", 100, 20), ("pay", 20), ("cash_out", 50), ("refund", 0)],
+        (100, 20, 0),
+    ),
+    "V29 also where it was over in between": (
+        {"bonus_days": 3, "spend_first": "bonus"},
+        [("top_up", 100, 20), ("pay", 20), ("cash_out", 50), ("days", 9), ("refund", 0)],
+        (50, 10, 0),
+    ),
+    "V30 where the programme let it be kept, a hold of it hinders nobody": (
+        {"bonus_on_cash_out": "keep", "spend_first": "bonus"}, [("top_up", 100, 20), ("hold", 20), ("cash_out",), ("void", 0)],
+        (0, 20, 0),
+    ),
 }  # fmt: skip
 
 
@@ -92,6 +131,25 @@ def test_worked_examples(rule: dict[str, object], steps: list[tuple[object, ...]
         assert do(wallet, str(act), *arguments) == expected, (act, arguments)
         wallet.check()
     assert wallet.figures() == after
+
+
+def test_a_refund_goes_by_what_was_the_rule_when_paid_value_was_paid_out() -> None:
+    """What would break it: the rule of today, by which a bonus goes that the member was told he may keep, or the other way round."""
+    for then, today, left in (("keep", "forfeit", 20), ("forfeit", "keep", 0)):
+        wallet = Wallet(NOON, spend_first="bonus", bonus_on_cash_out=then)
+        assert [wallet.top_up(100, 20), wallet.pay(20), wallet.cash_out()] == ["done"] * 3
+        wallet.rule(spend_first="bonus", bonus_on_cash_out=today)
+        assert (wallet.refund(0), wallet.figures()) == ("done", (0, left, 0))
+        wallet.check()
+
+
+def test_what_goes_with_a_refund_says_why() -> None:
+    wallet = Wallet(NOON, spend_first="bonus")
+    assert [wallet.top_up(100, 21), wallet.pay(71), wallet.cash_out(), wallet.refund(0)] == ["done"] * 4
+    entry = wallet.account.entries[-1]
+    said = {name: value for name, value in entry.why.items() if name != "rule"}
+    assert (entry.kind, entry.amount) == (BONUS_FORFEITED, 11)
+    assert said == {"with_lot": 1, "taken_minor": 50, "of_minor": 100, "bonus_back_minor": 21}
 
 
 def test_of_several_bonuses_the_one_that_ends_soonest_pays_first_whichever_came_first() -> None:

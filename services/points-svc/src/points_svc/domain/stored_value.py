@@ -1,12 +1,14 @@
 """Stored value (ADR 0016): money that a member has paid in ahead, and the bonus that was given with it, in minor units of one currency. A
 wallet is an account of the ledger like any other, so lots, entries and holds are those of points. The one thing not to break: paid value
-never expires and is never given away; bonus value never becomes cash."""
+never expires and is never given away; bonus value never becomes cash, and nobody keeps it whose paid value has been paid out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from points_svc.domain import calendar, holds, ledger, returning
@@ -83,6 +85,11 @@ def _live(account: Account, now: datetime) -> list[Lot]:
 def is_paid(lot: int) -> bool:
     """By the lot's number."""
     return lot < BONUS_LOTS_FROM
+
+
+def given_with(places: Sequence[Payment]) -> list[int]:
+    """The paid lots with which the bonuses were given that paid."""
+    return [place.lot - BONUS_LOTS_FROM for place in places if not is_paid(place.lot)]
 
 
 def barred(account: Account, owner: Owner) -> str | None:
@@ -165,10 +172,12 @@ def capture(
 
 
 def refund(
-    account: Account, payment: Hold, places: Sequence[Payment], amount: int | None, now: datetime, *, rules: Rules, why: Why
+    account: Account, payment: Hold, places: Sequence[Payment], amount: int | None, now: datetime, *, paid_out: Mapping[int, int],
+    rules: Rules, why: Why,
 ) -> Refused | None:  # fmt: skip
     """Give a payment back, or a part of it, into the lots that paid it, the last spent first; what came from a bonus that is over lasts
-    until the start of the 31st local day, like points that come back. `places`: which lot paid how much, in that order. None: done."""
+    until the start of the 31st local day, like points that come back. `places`: which lot paid how much, in that order; `paid_out`: how
+    much of which paid lot went out as cash while a bonus was to go with it. None: done."""
     if payment.state != CAPTURED:
         return Refused("payment_not_made", {"state": payment.state})
     left = sum(place.amount - place.returned for place in places)
@@ -185,17 +194,34 @@ def refund(
             parts.append((place.lot, back))
             missing -= back
     reason = why | {"amount_minor": wanted, "left_minor_before": left}
-    returning.give_back(
-        account, tuple(parts), REFUNDED, now, rules=rules, why=reason, source=REDEEMED, order_id=payment.order_id
-    )
+    for part in parts:
+        returning.give_back(
+            account, (part,), REFUNDED, now, rules=rules, why=reason, source=REDEEMED, order_id=payment.order_id
+        )
+        _forfeit_with_what_was_paid_out(account, *part, paid_out, why)
     return None
+
+
+def _forfeit_with_what_was_paid_out(
+    account: Account, number: int, back: int, paid_out: Mapping[int, int], why: Why
+) -> None:
+    """A bonus that paid was not there when its paid value was paid out: now that it is back, the same part of it goes as had gone of that,
+    rounded up. It lies where the last entry has put it, which need not be the lot it came from."""
+    with_lot, lot = number - BONUS_LOTS_FROM, account.entries[-1].lot
+    taken = paid_out.get(with_lot, 0)
+    if not taken or lot is None:
+        return
+    of = account.lots[with_lot].granted
+    reason = why | {"with_lot": with_lot, "taken_minor": taken, "of_minor": of, "bonus_back_minor": back}
+    ledger.withdraw(account, [account.lots[lot]], -(-back * taken // of), BONUS_FORFEITED, reason, credit=PROMOTION)
 
 
 def cash_out(
     account: Account, amount: int | None, now: datetime, *, owner: Owner, rules: Rules, why: Why
 ) -> Refused | None:
     """Pay paid value out, all that is free or so much of it, the oldest first. Of a bonus that was given with it, and is still there, the
-    same part is forfeited, rounded up, unless the programme lets it be kept. None: done."""
+    same part is forfeited, rounded up, unless the programme lets it be kept. What is in an open hold is still there, paid or bonus; only
+    what is free can go, so where that is too little, the hold has to end first. The open holds have been read. None: done."""
     paid = value_at(account, now).paid
     wanted = paid if amount is None else amount
     kind = (
@@ -205,17 +231,47 @@ def cash_out(
     if kind is not None:
         return Refused(kind, {"amount_minor": wanted, "available_minor": paid})
     lots = [lot for lot in spendable(account, now, PAID) if lot.kind == PAID]
-    before = {lot.lot: lot.remaining for lot in lots}
-    places = ledger.withdraw(account, lots, wanted, CASHED_OUT, why, credit=CASH)
-    if rules.wallet.bonus_on_cash_out == "keep":
-        return None
-    for number, taken in places:
-        bonus = account.lots.get(BONUS_LOTS_FROM + number)
-        if bonus is not None and bonus.remaining:
-            forfeited = -(-bonus.remaining * taken // before[number])
-            reason = why | {"with_lot": number, "taken_minor": taken, "of_minor": before[number]}
-            ledger.withdraw(account, [bonus], forfeited, BONUS_FORFEITED, reason, credit=PROMOTION)
+    going = [] if rules.wallet.bonus_on_cash_out == "keep" else _going_with(account, lots, wanted)
+    missing = sum(max(0, one.bonus - one.free) for one in going)
+    if missing:
+        return Refused("bonus_held", {"amount_minor": wanted, "available_minor": paid, "bonus_missing_minor": missing})
+    # A refund that comes later goes by what is the rule now.
+    why = why | {"bonus_on_cash_out": rules.wallet.bonus_on_cash_out}
+    ledger.withdraw(account, lots, wanted, CASHED_OUT, why, credit=CASH)
+    for one in going:
+        reason = why | {"with_lot": one.with_lot, "taken_minor": one.taken, "of_minor": one.of}
+        bonus = account.lots[BONUS_LOTS_FROM + one.with_lot]
+        ledger.withdraw(account, [bonus], one.bonus, BONUS_FORFEITED, reason, credit=PROMOTION)
     return None
+
+
+class Going(NamedTuple):
+    """Bonus that goes because `taken` is paid out `of` the paid value that is there of one lot; `free`: what of the bonus is in no hold."""
+
+    with_lot: int
+    taken: int
+    of: int
+    bonus: int
+    free: int
+
+
+def _going_with(account: Account, lots: list[Lot], wanted: int) -> list[Going]:
+    """What goes with so much out of these paid lots, in this order. What is held counts on both sides, so that it makes no difference
+    whether a hold is given up before or after."""
+    held: Counter[int] = Counter()
+    for hold in account.holds.values():
+        if hold.state == OPEN:
+            held.update(dict(hold.parts))
+    going = []
+    for lot in lots:
+        taken = min(wanted, lot.remaining)
+        wanted -= taken
+        bonus = account.lots.get(BONUS_LOTS_FROM + lot.lot)
+        free, of = 0 if bonus is None else bonus.remaining, lot.remaining + held[lot.lot]
+        goes = -(-(free + held[BONUS_LOTS_FROM + lot.lot]) * taken // of)
+        if goes:
+            going.append(Going(lot.lot, taken, of, goes, free))
+    return going
 
 
 def expire(account: Account, now: datetime) -> int:

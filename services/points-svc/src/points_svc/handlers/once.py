@@ -25,6 +25,7 @@ TITLES = {
     "bonus_too_large": "The programme allows no such bonus with so little paid",
     "currency_differs": "The wallet is in another currency",
     "cash_out_not_allowed": "The programme pays nothing out",
+    "bonus_held": "The bonus that would go with it is in an open hold, which has to end first",
     "payment_not_made": "Nothing was paid by this hold",
     "refund_exceeds_payment": "Less than that is left of the payment",
     "hold_captured": "The hold has been captured",

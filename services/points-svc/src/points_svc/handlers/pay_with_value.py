@@ -133,23 +133,27 @@ async def refund_value(
             "key": asked.key, "currency": wallet.currency, "reason": reason,
         }  # fmt: skip
         places = await _places(account, payment, store)
+        paid_out = await store.wallets.paid_out(account.member_id, stored_value.given_with(places))
+        await store.read_lots([(account, lot) for lot in paid_out])
         ledger.open_page(account, f"refund {refund_id}", now)
-        no = stored_value.refund(account, payment, places, amount, now, rules=rules, why=why)
+        no = stored_value.refund(account, payment, places, amount, now, paid_out=paid_out, rules=rules, why=why)
         await close(account, store)
         if no is not None:
             return _refused(no, account, payment_id)
         page = account.entries[account.page_from :]
+        back = [entry for entry in page if entry.kind == stored_value.REFUNDED]
         shown = {
             "refund_id": refund_id,
             "payment_id": payment_id,
             "member_id": wallet.member_id,
             "currency": wallet.currency,
-            "amount_minor": sum(entry.amount for entry in page),
+            "amount_minor": sum(entry.amount for entry in back),
+            "bonus_forfeited_minor": sum(entry.amount for entry in page if entry.kind == stored_value.BONUS_FORFEITED),
             "refunded_minor": sum(place.returned for place in places),
             "reason": reason,
             "at": now,
             "entry": page[0].seq,
-            "lots": [{"lot": entry.lot, "amount_minor": entry.amount} for entry in page],
+            "lots": [{"lot": entry.lot, "amount_minor": entry.amount} for entry in back],
             **balance(account, now),
         }
         return said(MADE, shown, hold_link(payment_id))

@@ -147,11 +147,13 @@ async def cash_out_value(asked: Keyed, wanted: CashOut, now: datetime, store: Po
         cash_out_id = derived_id("cash-out", asked.scope, asked.key)
         why: Why = {
             "rule": "cash-out", "version": opened.rules.version, "cash_out_id": cash_out_id, "key": asked.key,
-            "currency": opened.wallet.currency, "bonus_on_cash_out": opened.rules.wallet.bonus_on_cash_out,
+            "currency": opened.wallet.currency,
         }  # fmt: skip
         if wanted.reason:
             why["reason"] = wanted.reason
         account = opened.account
+        if account.held:
+            await store.read_open_holds([account])
         ledger.open_page(account, f"cash-out {cash_out_id}", now)
         no = stored_value.cash_out(account, wanted.amount_minor, now, owner=opened.owner, rules=opened.rules, why=why)
         await close(account, store)

@@ -229,6 +229,10 @@ class PointsStore(AdjustmentStore):
         """Open holds whose time is over, with what it takes to end them."""
         await holds.read_due(self.tx, concerned, now)
 
+    async def read_open_holds(self, concerned: Collection[Account]) -> None:
+        """Every open hold of these accounts, with the lots it took from."""
+        await holds.read_open(self.tx, concerned)
+
     # Between members.
 
     def partition_of(self, member_id: UUID) -> int:

@@ -35,6 +35,20 @@ BREAKERS = {
         JOIN transfer t ON t.member_id = w.account_id AND t.debit = 'redeemed' GROUP BY 1, 2)
       SELECT member_id FROM paid FULL JOIN back USING (member_id, payment)
       WHERE coalesce(paid.returned, 0) <> coalesce(back.returned, 0)""",
+    # Of a bonus no greater part is there, free or held, than of its paid value has not been paid out (while it was to go with that).
+    "value_forfeits": """
+      WITH gone AS (
+        SELECT t.member_id, c.lot, sum(c.amount) AS amount FROM wallet w
+        JOIN transfer t ON t.member_id = w.account_id AND t.credit = 'cash' AND t.why->>'bonus_on_cash_out' = 'forfeit'
+        JOIN consumption c ON c.member_id = t.member_id AND c.seq = t.seq GROUP BY t.member_id, c.lot),
+      held AS (
+        SELECT h.member_id, c.lot, sum(c.amount) AS amount FROM wallet w
+        JOIN hold h ON h.member_id = w.account_id AND h.state = 'held'
+        JOIN consumption c ON c.member_id = h.member_id AND c.seq = h.seq GROUP BY h.member_id, c.lot)
+      SELECT b.member_id FROM gone JOIN lot p ON p.member_id = gone.member_id AND p.lot = gone.lot
+      JOIN lot b ON b.member_id = p.member_id AND b.lot = p.lot + 1099511627776
+      LEFT JOIN held ON held.member_id = b.member_id AND held.lot = b.lot
+      WHERE (b.remaining + coalesce(held.amount, 0)) * p.granted > b.granted * (p.granted - gone.amount)""",
 }
 # A wallet is an account in no lane, and an account in no lane is a wallet; where one lacks the other, it is nobody's own.
 LONELY = """

@@ -35,6 +35,13 @@ SELECT c.seq, c.place, c.lot, c.amount, c.returned FROM transfer t JOIN consumpt
 WHERE t.member_id = :account_id AND t.cause = :cause AND t.credit = 'redeemed' ORDER BY c.seq, c.place
 """)
 
+# How much of these paid lots went out as cash while the programme had their bonus go with it.
+PAID_OUT = text("""
+SELECT c.lot, sum(c.amount) AS amount FROM transfer t JOIN consumption c USING (member_id, seq)
+WHERE t.member_id = :account_id AND t.credit = 'cash' AND t.why->>'bonus_on_cash_out' = 'forfeit'
+  AND c.lot = ANY(CAST(:lots AS bigint[])) GROUP BY c.lot
+""")
+
 # Wallets of which a bonus is over; the index that finds whose points expire finds them too.
 DUE = text(f"""
 SELECT member_id FROM account WHERE partition = {NO_LANE} AND next_expiry <= :now ORDER BY next_expiry LIMIT :limit
@@ -104,6 +111,12 @@ class Wallets:
         """How much of a payment has come back."""
         rows = await self._tx.run(PLACES, account_id=account_id, cause=payment.ended_by)
         return sum(row.returned for row in rows)
+
+    async def paid_out(self, account_id: UUID, lots: list[int]) -> dict[int, int]:
+        """Of each of these paid lots, if anything, what was paid out of it and took its bonus along."""
+        if not lots:
+            return {}
+        return {row.lot: int(row.amount) for row in await self._tx.run(PAID_OUT, account_id=account_id, lots=lots)}
 
     async def lock_due(self, now: datetime, limit: int) -> list[Account]:
         """The wallets of which a bonus has been over for longest, locked in ascending order."""
