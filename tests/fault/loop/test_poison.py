@@ -60,6 +60,7 @@ class Stopwatch:
 
 
 @pytest.mark.fault
+@pytest.mark.alone
 @pytest.mark.long
 async def test_t_k22_what_only_the_database_rejects_is_found_among_a_thousand_and_nothing_else_is_touched(
     points: Points,
