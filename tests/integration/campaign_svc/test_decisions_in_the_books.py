@@ -185,18 +185,23 @@ async def test_a_standing_that_comes_too_late_makes_orders_be_judged_again(new_w
     assert [tuple(row) for row in tiers] == [("a", "regular"), ("b", "silver")]
 
 
-@pytest.mark.parametrize("size", [1, 100])
-async def test_two_standings_that_come_too_late_decide_an_order_alike_however_they_are_cut(
-    new_world: NewWorld, size: int
-) -> None:
-    club = campaign("club", leaf("tier", "in", ["silver", "gold"]), limits={"per_member": 1})
-    world, log = await new_world(with_campaigns(club)), Log()
+async def _two_standings_come_too_late(world: World, log: Log, size: int) -> None:
+    """An order is decided at regular; then it becomes known, in batches of `size`, that he was silver and gold before it."""
     log.tell(ALICE, purchase("a", 100))
     log.mark()
     await world.drink(log, [100])
     log.stand(ALICE, "silver", after=0)
     log.stand(ALICE, "gold", after=0, before="silver")
     await world.drink(log, [size])
+
+
+@pytest.mark.parametrize("size", [1, 100])
+async def test_two_standings_that_come_too_late_decide_an_order_alike_however_they_are_cut(
+    new_world: NewWorld, size: int
+) -> None:
+    club = campaign("club", leaf("tier", "in", ["silver", "gold"]), limits={"per_member": 1})
+    world, log = await new_world(with_campaigns(club)), Log()
+    await _two_standings_come_too_late(world, log, size)
     (order,) = await world.rows("SELECT tier, ordinal, outcomes FROM occasion WHERE order_id = 'a'")
     assert (order.tier, order.ordinal, order.outcomes) == ("gold", 2, {"club": "granted"})
     assert [row["number"] for row in (await world.dump())["award"]] == [1]
@@ -205,12 +210,7 @@ async def test_two_standings_that_come_too_late_decide_an_order_alike_however_th
 @pytest.mark.parametrize("size", [1, 100])
 async def test_two_standings_that_come_too_late_grant_once_where_nothing_limits(new_world: NewWorld, size: int) -> None:
     world, log = await new_world(with_campaigns(campaign("club", leaf("tier", "in", ["silver", "gold"])))), Log()
-    log.tell(ALICE, purchase("a", 100))
-    log.mark()
-    await world.drink(log, [100])
-    log.stand(ALICE, "silver", after=0)
-    log.stand(ALICE, "gold", after=0, before="silver")
-    await world.drink(log, [size])
+    await _two_standings_come_too_late(world, log, size)
     assert [row["number"] for row in (await world.dump())["award"]] == [1]
 
 
