@@ -8,9 +8,8 @@ BATCH_RECORDS_MIN = 16  # under a statement timeout the batch is halved, down to
 # When somebody has waited for what a batch had locked, the next one takes no more than this. Under T-L05 a quarter of a thousand costs
 # no throughput that could be told from noise, an eighth 5 %; and one hold in a hundred waits some 100 ms in place of 250.
 BATCH_RECORDS_WAITED_FOR = 250
-BATCH_RECORDS_GROWTH = (
-    16  # a batch that nobody waited for lets the next one be larger by this: back to a thousand in 47 steps
-)
+# A batch that nobody waited for lets the next one be larger by this: back to a thousand in 47 steps.
+BATCH_RECORDS_GROWTH = 16
 
 
 class BatchSize:
