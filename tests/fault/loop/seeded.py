@@ -195,9 +195,12 @@ class History:
             await slot.reader._guarded(lambda: slot.reader._open_lanes(slot.consumer))
 
     async def fetch(self, slot: Slot) -> None:
+        """Between two batches, or while one is applied."""
+        slot.consumer.ignores_pauses = self.dice.random() < 0.3
         if slot.held is None:
-            slot.consumer.ignores_pauses = self.dice.random() < 0.3
-            await slot.reader._fetch(slot.consumer, wait=False)
+            await slot.reader._fetch(slot.consumer)
+        else:
+            await slot.reader._take(slot.consumer, 0.0)
 
     async def apply(self, slot: Slot) -> None:
         if slot.held is None:

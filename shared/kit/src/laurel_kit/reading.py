@@ -31,6 +31,12 @@ S = TypeVar("S")
 
 POLL_SECONDS = 0.2
 REBALANCE_WAIT_SECONDS = 2.0  # a poll that waits for a rebalance returns to the loop after this
+FRESH_SECONDS_MAX = (
+    0.005  # to ask for what came into being during the last batch: a few times what a broker nearby needs
+)
+# While a batch is applied. The client has one question on its way to a broker; when what it has lies for 0.1 s it asks for the partitions
+# that have nothing, and then the busy ones wait for that answer, which may take `fetch_max_wait_ms`.
+TAKE_EVERY_SECONDS = 0.05
 GATE_POLL_SECONDS = 0.02  # while a batch waits with patience
 OFFSETS_WAIT_SECONDS = 10.0
 DRAIN_SECONDS_MAX = 5.0  # a revoked partition's running transaction may end within this
@@ -127,8 +133,11 @@ class Reader(Generic[S]):
             now = time.monotonic()
             if now >= self.database_retry_at:
                 await self._guarded(lambda: self._open_lanes(consumer))
-            await self._fetch(consumer, wait=not self._batch())
-            await self._guarded(self._apply_next)
+            await self._fetch(consumer)
+            if self._ready():
+                await self._apply_and_fetch(consumer)
+            else:
+                await self._guarded(self._reload_marks)
 
     async def _guarded(self, step: Callable[[], Any]) -> None:
         """Run a step that needs the database. Trouble there empties the lanes: they are opened again from the cursors, after a pause."""
@@ -200,12 +209,50 @@ class Reader(Generic[S]):
 
     def _batch(self) -> dict[tuple[str, int], tuple[int, list[Any]]]:
         """What can go into the next transaction, now."""
-        now = time.monotonic()
-        lanes = list(self.lanes.values())
-        return take(lanes, [lane.takeable(self.gates.get(lane.topic), now) for lane in lanes], self.batch_size.records)
+        return take(list(self.lanes.values()), self._takeable(), self.batch_size.records)
 
-    async def _fetch(self, consumer: AIOKafkaConsumer, *, wait: bool) -> None:
-        """Ask Kafka, always, so that the group does not give us up; what comes for a partition without a lane is dropped."""
+    def _takeable(self) -> list[int]:
+        """Of every lane, how many of its records may go into a transaction now."""
+        now = time.monotonic()
+        return [lane.takeable(self.gates.get(lane.topic), now) for lane in self.lanes.values()]
+
+    def _ready(self) -> int:
+        """How many records may go into transactions now."""
+        return sum(self._takeable())
+
+    async def _fetch(self, consumer: AIOKafkaConsumer) -> None:
+        """Ask Kafka, always, so that the group does not give us up. What lies ready was fetched while the last batch was applied; where
+        it does not fill the next one, what came into being since is fetched too (ADR 0020)."""
+        if not (ready := self._ready()):
+            await self._take(consumer, 0.0)
+            ready = self._ready()
+        for_more = FRESH_SECONDS_MAX if ready < self.batch_size.records else 0.0
+        if await self._take(consumer, for_more if ready else self._poll_seconds()):
+            self.polled_at = time.monotonic()
+
+    async def _apply_and_fetch(self, consumer: AIOKafkaConsumer) -> None:
+        """Apply the next batch, and take from the client what comes meanwhile. That does not count as having polled: a batch without end
+        is seen by the watchdog all the same."""
+        applying = asyncio.create_task(self._guarded(self._apply_next))
+        try:
+            while not (await asyncio.wait({applying}, timeout=TAKE_EVERY_SECONDS))[0]:
+                await self._take(consumer, 0.0)
+        finally:
+            if not applying.done():
+                applying.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await applying
+        await applying
+
+    async def _take(self, consumer: AIOKafkaConsumer, wait_seconds: float) -> bool:
+        """Into the lanes what the client has, or what comes within so many seconds; whether Kafka could be polled."""
+        self._pause_full_lanes(consumer)
+        fetched = await self._poll(consumer, wait_seconds)
+        if fetched is not None:
+            self._take_in(fetched)
+        return fetched is not None
+
+    def _pause_full_lanes(self, consumer: AIOKafkaConsumer) -> None:
         paused = consumer.paused()  # asked once: the client goes through all partitions for it
         for tp in consumer.assignment():
             lane = self.lanes.get(tp)
@@ -213,7 +260,10 @@ class Reader(Generic[S]):
                 consumer.pause(tp)
             elif tp in paused:
                 consumer.resume(tp)
-        for tp, records in (await self._poll(consumer, self._poll_seconds() if wait else 0.0)).items():
+
+    def _take_in(self, fetched: Mapping[TopicPartition, list[Any]]) -> None:
+        """What comes for a partition without a lane is dropped."""
+        for tp, records in fetched.items():
             if (lane := self.lanes.get(tp)) is None or lane.state == "halted":
                 continue
             try:
@@ -222,13 +272,14 @@ class Reader(Generic[S]):
             except Gap as gap:
                 self._halt(lane, str(gap))
 
-    async def _poll(self, consumer: AIOKafkaConsumer, seconds: float) -> dict[TopicPartition, list[Any]]:
+    async def _poll(self, consumer: AIOKafkaConsumer, seconds: float) -> dict[TopicPartition, list[Any]] | None:
+        """None: it could not be polled."""
         fetched: dict[TopicPartition, list[Any]] = {}
         try:
             async with asyncio.timeout(seconds + REBALANCE_WAIT_SECONDS):
                 fetched = await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=self.batch_size.most)
         except TimeoutError:
-            return {}  # a rebalance is under way; `polled_at` stands still, and the watchdog sees it
+            return None  # a rebalance is under way; `polled_at` stands still, and the watchdog sees it
         except NoOffsetForPartitionError:
             pass  # before our own seek, as it must be with the reset policy "none"
         except OffsetOutOfRangeError as error:
@@ -238,8 +289,7 @@ class Reader(Generic[S]):
         except KafkaError as error:
             log.warning("Kafka cannot be polled", error=type(error).__name__, reason=str(error)[:200])
             await asyncio.sleep(POLL_SECONDS)
-            return {}
-        self.polled_at = time.monotonic()
+            return None
         crash.at("C1")
         return fetched
 
@@ -250,9 +300,7 @@ class Reader(Generic[S]):
         return POLL_SECONDS
 
     async def _apply_next(self) -> None:
-        batch = self._batch()
-        if not batch:
-            await self._reload_marks()
+        if not (batch := self._batch()):
             return
         outcome = await apply_isolating(self.applier, batch)
         self._failures_in_a_row = 0
