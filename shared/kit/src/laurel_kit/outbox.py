@@ -215,11 +215,10 @@ class Relay:
     async def _delete(
         self, connection: asyncpg.Connection, ids: list[int], said: Sequence[tuple[str, int, int]]
     ) -> None:
-        async with connection.transaction():
-            await connection.execute(sql.OUTBOX_DELETE, ids)
-            if said:
-                topics, partitions, offsets = (list(column) for column in zip(*sorted(said), strict=True))
-                await connection.execute(sql.SAID_MOVE, topics, partitions, offsets)
+        topics, partitions, offsets = (
+            (list(column) for column in zip(*sorted(said), strict=True)) if said else ([], [], [])
+        )
+        await connection.execute(sql.OUTBOX_SETTLE, ids, topics, partitions, offsets)
 
     def _block(self, place: TopicPartition, reason: str, *, too_large: bool = False) -> None:
         """Leave a partition alone for a while; its rows stay, in order."""

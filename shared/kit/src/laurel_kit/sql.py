@@ -268,10 +268,10 @@ WHERE bytes_before < $2
 ORDER BY id
 """
 
-OUTBOX_DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
-
-SAID_MOVE = """
+# What was acknowledged goes, and where it stands on the topics is remembered: in one statement, so together, and at the price of one.
+OUTBOX_SETTLE = """
+WITH gone AS (DELETE FROM outbox WHERE id = ANY($1::bigint[]))
 INSERT INTO said (topic, partition, next_offset)
-SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[])
+SELECT * FROM unnest($2::text[], $3::integer[], $4::bigint[])
 ON CONFLICT (topic, partition) DO UPDATE SET next_offset = greatest(said.next_offset, excluded.next_offset)
 """
