@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -16,6 +18,7 @@ from points_svc import jobs
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore, Shelf
 
+T = TypeVar("T")
 URL = "DATABASE_URL"
 LIMIT = "TEST_ACCOUNTS_PER_SWEEP"
 
@@ -25,7 +28,7 @@ async def sweep(url: str) -> float:
     database, shelf = Database(url, application_name="points-svc"), Shelf()
     metrics = PointsMetrics(CollectorRegistry())
 
-    async def change(work: jobs.Work) -> int:
+    async def change(work: Callable[[PointsStore], Awaitable[T]]) -> T:
         return await database.in_transaction(lambda tx: work(PointsStore(tx, shelf)))
 
     async def nothing() -> None:

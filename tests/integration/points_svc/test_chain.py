@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -13,12 +14,15 @@ from sqlalchemy import text
 from laurel_kit.postgres import Transaction
 from points_svc.handlers.seal_entries import (
     ENTRIES_PER_ROUND,
-    EVERYTHING_EVERY_ROUNDS,
-    MEMBERS_PER_ROUND,
+    EVERYTHING_EVERY_LOOKS,
+    MEMBERS_PER_LOOK,
+    Look,
     Sealing,
+    look_for_unsealed,
     seal_entries,
 )
 from points_svc.handlers.spend_points import Wanted, spend_points
+from points_svc.store.chain import Unsealed
 from points_svc.store.proving import ProofStore
 from tests.fault.report import record
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, keyed
@@ -29,16 +33,35 @@ NewBooks = Callable[[], Awaitable[Books]]
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
-async def seal(books: Books, *, members: int = MEMBERS_PER_ROUND, entries: int = ENTRIES_PER_ROUND) -> int:
-    """Rounds until everything is sealed; how many entries that were."""
+async def look(
+    books: Books, sealing: Sealing, *, members: int = MEMBERS_PER_LOOK, entries: int = ENTRIES_PER_ROUND
+) -> Look:
+    async def work(tx: Transaction) -> Look:
+        return await look_for_unsealed(sealing, ProofStore(tx), members=members, entries=entries)
 
-    async def work(tx: Transaction) -> int:
-        return await seal_entries(NOW, ProofStore(tx), members=members, entries=entries)
+    return await books.database.in_transaction(work)
 
-    total = 0
-    while sealed := await books.database.in_transaction(work):
-        total += sealed
-    return total
+
+async def seal(
+    books: Books,
+    sealing: Sealing | None = None,
+    *,
+    members: int = MEMBERS_PER_LOOK,
+    entries: int = ENTRIES_PER_ROUND,
+) -> int:
+    """Looks and rounds until everything is sealed; how many entries that were."""
+    total, known = 0, sealing or Sealing()
+    while True:
+        found = await look(books, known, members=members, entries=entries)
+        for places in found.rounds(entries):
+
+            async def work(tx: Transaction, found: Look = found, places: slice = places) -> int:
+                return await seal_entries(NOW, found, places, ProofStore(tx))
+
+            total += await books.database.in_transaction(work)
+        known.sealed(found)
+        if found.unsealed.whole:
+            return total
 
 
 async def count(books: Books, table: str) -> int:
@@ -95,14 +118,15 @@ async def test_a_round_that_is_cut_off_leaves_nothing_and_the_next_one_goes_on(b
     """kill -9 in the middle of a round. What would break it: a mark of how far it got outside the transaction."""
     await lived(books, events=80)
     entries = await count(books, "transfer")
+    found = await look(books, Sealing())
 
     async def cut_off(tx: Transaction) -> None:
-        assert await seal_entries(NOW, ProofStore(tx), members=4)
+        assert await seal_entries(NOW, found, slice(0, 4), ProofStore(tx))
         pid = (await tx.run(text("SELECT pg_backend_pid()"))).scalar_one()
         killer = await asyncpg.connect(books.database.dsn)
         await killer.execute("SELECT pg_terminate_backend($1)", pid)
         await killer.close()
-        await seal_entries(NOW, ProofStore(tx), members=4)
+        await seal_entries(NOW, found, slice(4, 8), ProofStore(tx))
 
     with pytest.raises(Exception, match=r"connection|terminating|in progress"):
         async with books.database.transaction() as tx:
@@ -176,44 +200,83 @@ class Undone(Exception):
     pass
 
 
-async def test_a_round_that_looks_only_at_what_was_written_since_leaves_nothing_out(books: Books) -> None:
-    """A transaction that was open while a round found everything sealed is not seen by it, and is by the next. Broken by a mark that is
-    taken after the round, that is the round's own, or that is kept although the round was rolled back."""
+async def test_a_look_at_what_was_written_since_leaves_nothing_out(books: Books) -> None:
+    """A transaction that was open while a look found everything sealed is not seen by it, and is by the next. Broken by a mark that is
+    taken after the look, that is the look's own, or that is moved although a round was not committed."""
     script = Script()
     script.register()
     script.buy(10_000)
     await books.play(script)
     sealing = Sealing()
-
-    async def round_(tx: Transaction) -> int:
-        return await seal_entries(NOW, ProofStore(tx), sealing=sealing)
-
-    assert await books.database.in_transaction(round_) == 1
-    assert sealing.since is None  # there may be more than a round seals
-    assert await books.database.in_transaction(round_) == 0
+    assert await seal(books, sealing) == 1
+    assert sealing.since is not None
+    assert await seal(books, sealing) == 0
     wanted = Wanted(MEMBER, 30)
     async with books.database.transaction() as late:
         answer = await spend_points(keyed("a-late-spending-1", wanted), wanted, script.now, books.store(late))
         assert answer.status == 201
         for _ in range(2):
-            assert await books.database.in_transaction(round_) == 0
+            assert await seal(books, sealing) == 0
+
+    found = await look(books, sealing)
+    assert found.unsealed.entries == [2]
 
     async def undone(tx: Transaction) -> None:
-        assert await round_(tx) == 2
+        assert await seal_entries(NOW, found, slice(0, 1), ProofStore(tx)) == 2
         raise Undone
 
     with pytest.raises(Undone):
         await books.database.in_transaction(undone)
-    assert await books.database.in_transaction(round_) == 2
-    assert await books.database.in_transaction(round_) == 0
+    assert await seal(books, sealing) == 2
+    assert await seal(books, sealing) == 0
     assert await books.broken() == {}
+
+
+async def test_what_is_written_between_the_look_and_its_rounds_is_found_by_the_next_look(books: Books) -> None:
+    """Broken by a round that seals more than was looked at, or by a mark that stands behind what the look has not seen."""
+    script = Script()
+    script.register()
+    script.buy(10_000)
+    await books.play(script)
+    sealing = Sealing()
+    found = await look(books, sealing)
+    await books.spend(30, "between-look-and-round", script.now)
+
+    async def round_(tx: Transaction) -> int:
+        return await seal_entries(NOW, found, slice(0, 1), ProofStore(tx))
+
+    assert await books.database.in_transaction(round_) == 1
+    assert await books.database.in_transaction(round_) == 0  # nothing is sealed twice
+    sealing.sealed(found)
+    assert await seal(books, sealing) == 2
+    assert await books.broken() == {}
+
+
+async def test_a_look_that_leaves_somebody_out_moves_no_mark(books: Books) -> None:
+    """Broken by a mark behind which a member, or a member's later entries, would wait for the hour's look at everything."""
+    await lived(books, events=80)
+    sealing = Sealing()
+    for limits in ({"members": 3}, {"entries": 1}):
+        found = await look(books, sealing, **limits)
+        assert not found.unsealed.whole
+        sealing.sealed(found)
+        assert sealing.since is None
+    assert await seal(books, sealing, members=3, entries=2) == await count(books, "transfer")
+    assert sealing.since is not None
+
+
+def test_a_round_takes_about_so_many_entries_and_leaves_nobody_out() -> None:
+    members = [UUID(int=number) for number in range(6)]
+    found = Look(Unsealed(members, [9] * 6, [4, 4, 4, 9, 1, 1], whole=True), before="5")
+    assert list(found.rounds(8)) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 6)]
+    assert list(Look(Unsealed([], [], [], whole=True), before="5").rounds(8)) == []
 
 
 def test_every_hour_all_accounts_are_compared_with_their_seals() -> None:
     """Whatever a mark cannot know. Broken by a process that believes its mark for ever."""
-    sealing = Sealing()
-    for _ in range(EVERYTHING_EVERY_ROUNDS - 1):
-        sealing.found_everything_sealed("5")
+    sealing, nobody = Sealing(), Unsealed([], [], [], whole=True)
+    for _ in range(EVERYTHING_EVERY_LOOKS - 1):
+        sealing.sealed(Look(nobody, before="5"))
     assert sealing.since == "5"
-    sealing.found_everything_sealed("6")
+    sealing.sealed(Look(nobody, before="6"))
     assert sealing.since is None

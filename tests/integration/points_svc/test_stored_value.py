@@ -11,11 +11,11 @@ from sqlalchemy import text
 
 from laurel_kit.postgres import Transaction
 from points_svc.handlers.end_bonuses import end_bonuses
-from points_svc.handlers.seal_entries import seal_entries
 from points_svc.main import say_all_again
 from points_svc.store import PointsStore
 from points_svc.store.proving import ProofStore
 from tests.integration.points_svc.books import MEMBER, Books
+from tests.integration.points_svc.test_chain import seal
 from tests.integration.points_svc.till import Checkout
 from tests.integration.points_svc.valuing import (
     buy_more,
@@ -294,10 +294,7 @@ async def test_wallets_are_sealed_and_rebuilt_like_all_accounts(books: Books) ->
         await top_up(till, 1000, 100)
         await refund(till, (await pay(till, 1050)).json()["hold_id"], 70)
 
-        async def seal(tx: Transaction) -> int:
-            return await seal_entries(till.clock.now(), ProofStore(tx))
-
-        await till.database.in_transaction(seal)
+        await seal(books)
         page = await till.see("/v1/ledger/verify")
         assert (page["members"], page["breaks"]) == (2, [])
         assert page["sealed"] == page["entries"]

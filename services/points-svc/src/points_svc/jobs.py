@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol, TypeVar
 
 from laurel_kit.clock import BusinessClock
 from laurel_kit.service import Job
@@ -13,15 +15,22 @@ from points_svc.handlers.end_bonuses import end_bonuses
 from points_svc.handlers.expire_holds import HOLDS_PER_TRANSACTION, expire_holds
 from points_svc.handlers.once import forget_old_answers
 from points_svc.handlers.remind_members import remind_members
-from points_svc.handlers.seal_entries import Sealing, seal_entries
+from points_svc.handlers.seal_entries import Look, Sealing, look_for_unsealed, seal_entries
 from points_svc.handlers.sweep_lots import sweep_lots
 from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore
 from points_svc.store.proving import ProofStore
 
-Work = Callable[[PointsStore], Awaitable[int]]
-Change = Callable[[Work], Awaitable[int]]
+T = TypeVar("T")
 Prove = Callable[[], Awaitable[None]]
+
+
+class Change(Protocol):
+    """Runs a handler in a transaction of its own."""
+
+    async def __call__(self, work: Callable[[PointsStore], Awaitable[T]]) -> T:
+        """What the handler answered."""
+
 
 HOLDS_EVERY_SECONDS = 5.0  # held points of an abandoned checkout are free again so soon after their end
 BONUSES_EVERY_SECONDS = 60.0  # what is over pays for nothing meanwhile
@@ -36,6 +45,9 @@ REST_PER_SWEEP = 0.1  # of the time a chunk took: so that others are served betw
 REMIND_EVERY_SECONDS = 5.0
 MEMBERS_PER_REMINDING = 1_000
 SEALING_EVERY_SECONDS = 30.0  # an entry is in the chain at most a minute after it was written (I11)
+# Sealing all at once took a processor for a second, in which one event in a hundred was visible after half a second and not after a tenth.
+REST_PER_ROUND = 4.0  # of the time a round took, while there is time for it:
+SEALING_SPREAD_SECONDS = 15.0
 # Not at once: reading all entries took more of a large database than catching up did, whenever a process was started.
 PROOF_FIRST_AFTER_SECONDS = 120.0
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
@@ -80,18 +92,39 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
         while await change(lambda store: remind_members(MEMBERS_PER_REMINDING, store)):
             pass
 
-    sealing = Sealing()
-
-    async def seal() -> None:
-        while await change(lambda store: seal_entries(clock.now(), ProofStore(store.tx), sealing=sealing)):
-            pass
-
     return [
         Job("remind members", REMIND_EVERY_SECONDS, remind),
         Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("end bonuses", BONUSES_EVERY_SECONDS, sweep_bonuses),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),
-        Job("seal the entries", SEALING_EVERY_SECONDS, seal, first_after_seconds=SEALING_EVERY_SECONDS),
+        Job(
+            "seal the entries",
+            SEALING_EVERY_SECONDS,
+            partial(seal, change, clock, Sealing()),
+            first_after_seconds=SEALING_EVERY_SECONDS,
+        ),
         Job("prove the books", PROOF_EVERY_SECONDS, prove, first_after_seconds=PROOF_FIRST_AFTER_SECONDS),
     ]
+
+
+async def seal(change: Change, clock: BusinessClock, sealing: Sealing) -> None:
+    """Everything that is written by now, a round at a time."""
+    until, whole = time.monotonic() + SEALING_SPREAD_SECONDS, False
+    while not whole:
+        look = await change(lambda store: look_for_unsealed(sealing, ProofStore(store.tx)))
+        sealed = await _seal_in_rounds(change, clock, look, until)
+        sealing.sealed(look)
+        whole = look.unsealed.whole or not sealed
+
+
+async def _seal_in_rounds(change: Change, clock: BusinessClock, look: Look, until: float) -> int:
+    """How many entries were sealed. The rests between rounds end with `until` (monotonic seconds)."""
+    sealed, rounds = 0, list(look.rounds())
+    for done, places in enumerate(rounds):
+        began = time.monotonic()
+        sealed += await change(lambda store: seal_entries(clock.now(), look, places, ProofStore(store.tx)))  # noqa: B023 - awaited at once
+        ended = time.monotonic()
+        took, left = ended - began, len(rounds) - done
+        await asyncio.sleep(min(took * REST_PER_ROUND, max(0.0, (until - ended) / left - took)))
+    return sealed

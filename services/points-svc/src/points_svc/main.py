@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -45,6 +46,7 @@ from points_svc.metrics import PointsMetrics
 from points_svc.store import PointsStore, Shelf, unfinished
 from points_svc.store.proving import ProofStore
 
+T = TypeVar("T")
 NAME = "points-svc"
 
 
@@ -130,7 +132,7 @@ def build(env: Mapping[str, str]) -> Service:
         metrics.note_proof(found.invariants)
         metrics.count_drift(found.invariants, frozen)
 
-    async def change(work: Callable[[PointsStore], Awaitable[int]]) -> int:
+    async def change(work: Callable[[PointsStore], Awaitable[T]]) -> T:
         return await database.in_transaction(lambda tx: work(open_store(tx)))
 
     kafka = Kafka(settings.kit.kafka_bootstrap, client_id=NAME, session_seconds=settings.kit.kafka_session_seconds)

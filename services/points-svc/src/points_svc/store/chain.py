@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -34,30 +34,40 @@ ROUND_ROWS = (
 # The oldest transaction that has not ended. Whatever is not seen by now is written by it or by a later one.
 OLDEST_OPEN = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS xid) AS text)")
 
-# Seals a bounded number of entries that no round has sealed, in one statement and so of one moment. Nothing is locked that a record needs.
-# A member whose entries have a gap is left alone: I8 names him. `since`: only accounts whose row was written by that transaction or a later
+# Who has entries that no round has sealed, and up to which one: at most so many members, and so many entries of each. A member whose
+# entries have a gap is found and never sealed: I8 names him. `since`: only accounts whose row was written by that transaction or a later
 # one are looked up; to compare every account with its seals takes seconds where there are millions. A transaction that is yet to come is
-# of another server, and says nothing about this one.
-SEAL = text(f"""
-WITH before AS (
-  SELECT coalesce(max(round), 0) + 1 AS round,
-    coalesce((SELECT hash FROM seal ORDER BY round DESC LIMIT 1), {BEFORE_THE_FIRST}) AS hash FROM seal),
-written AS MATERIALIZED (
+# of another server, and says nothing about this one. One row of arrays: they are many, and are handed back as they are.
+UNSEALED = text("""
+WITH written AS MATERIALIZED (
   SELECT member_id, seq FROM account
   WHERE CAST(:since AS text) IS NULL OR age(CAST(CAST(:since AS text) AS xid)) < 0
      OR age(xmin) <= age(CAST(CAST(:since AS text) AS xid))),
 due AS (
-  SELECT a.member_id, coalesce(s.seq, 0) AS done, least(a.seq, coalesce(s.seq, 0) + CAST(:entries AS bigint)) AS upto
+  SELECT a.member_id, coalesce(s.seq, 0) AS done, a.seq
   FROM written a LEFT JOIN LATERAL (SELECT u.seq FROM sealed_up_to u WHERE u.member_id = a.member_id OFFSET 0) s ON true
-  WHERE a.seq > coalesce(s.seq, 0) LIMIT :members),
-bounded AS (
-  SELECT member_id, done, upto FROM (
-    SELECT due.*, sum(upto - done) OVER (ORDER BY member_id) - (upto - done) AS ahead FROM due) AS counted
-  WHERE ahead < :entries),
+  WHERE a.seq > coalesce(s.seq, 0) LIMIT :members)
+SELECT coalesce(array_agg(member_id ORDER BY member_id), CAST('{}' AS uuid[])) AS members,
+  coalesce(array_agg(least(seq, done + CAST(:entries AS bigint)) ORDER BY member_id), CAST('{}' AS bigint[])) AS upto,
+  coalesce(array_agg(least(seq - done, CAST(:entries AS bigint)) ORDER BY member_id), CAST('{}' AS bigint[])) AS entries,
+  coalesce(bool_and(seq - done <= :entries), true) AND count(*) < :members AS whole
+FROM due
+""")
+
+# Seals these members' entries up to what was found, in one statement and so of one moment. Nothing is locked that a record needs.
+SEAL = text(f"""
+WITH before AS (
+  SELECT coalesce(max(round), 0) + 1 AS round,
+    coalesce((SELECT hash FROM seal ORDER BY round DESC LIMIT 1), {BEFORE_THE_FIRST}) AS hash FROM seal),
+due AS (
+  SELECT w.member_id, coalesce(s.seq, 0) AS done, w.upto
+  FROM unnest(CAST(:members AS uuid[]), CAST(:upto AS bigint[])) AS w (member_id, upto)
+    LEFT JOIN LATERAL (SELECT u.seq FROM sealed_up_to u WHERE u.member_id = w.member_id OFFSET 0) s ON true
+  WHERE w.upto > coalesce(s.seq, 0)),
 r AS MATERIALIZED (
   SELECT member_id, done + 1 AS first, upto AS last, string_agg(digest, CAST('' AS bytea) ORDER BY seq) AS digests FROM (
-    SELECT t.member_id, t.seq, b.done, b.upto, {DIGEST} AS digest
-    FROM bounded b JOIN transfer t ON t.member_id = b.member_id AND t.seq > b.done AND t.seq <= b.upto) AS digested
+    SELECT t.member_id, t.seq, due.done, due.upto, {DIGEST} AS digest
+    FROM due JOIN transfer t ON t.member_id = due.member_id AND t.seq > due.done AND t.seq <= due.upto) AS digested
   GROUP BY member_id, done, upto HAVING count(*) = upto - done),
 added AS (
   INSERT INTO sealed (member_id, first, last, round, digests)
@@ -144,13 +154,25 @@ async def oldest_open(tx: Transaction) -> str:
     return str((await tx.run(OLDEST_OPEN)).scalar_one())
 
 
-async def seal(
-    tx: Transaction, at: datetime, *, members: int, entries: int, since: str | None = None
-) -> tuple[int, int]:
-    """One round over at most so many members and about so many entries; how many of each it was. (0, 0): everything is sealed, where
-    `since` is None or the oldest transaction that was open before an earlier round found that."""
-    row = (await tx.run(SEAL, at=at, members=members, entries=entries, since=since)).one_or_none()
-    return (0, 0) if row is None else (row.members, row.entries)
+class Unsealed(NamedTuple):
+    """Who has entries that no round has sealed: up to which, how many, in the same order. `whole`: nobody and nothing was left out."""
+
+    members: list[UUID]
+    upto: list[int]
+    entries: list[int]
+    whole: bool
+
+
+async def unsealed(tx: Transaction, *, members: int, entries: int, since: str | None = None) -> Unsealed:
+    """At most so many members, and so many entries of each. Nobody: everything is sealed, where `since` is None or the oldest transaction
+    that was open before an earlier look at everything that was then sealed."""
+    return Unsealed(*(await tx.run(UNSEALED, members=members, entries=entries, since=since)).one())
+
+
+async def seal(tx: Transaction, at: datetime, members: Sequence[UUID], upto: Sequence[int]) -> int:
+    """One round over these members' entries up to these; how many entries it sealed."""
+    row = (await tx.run(SEAL, at=at, members=list(members), upto=list(upto))).one_or_none()
+    return 0 if row is None else int(row.entries)
 
 
 async def rounds(tx: Transaction, after: int, limit: int) -> list[dict[str, Any]]:

@@ -28,9 +28,13 @@ class ProofStore:
         """The oldest transaction that has not ended."""
         return await chain.oldest_open(self.tx)
 
-    async def seal(self, at: datetime, *, members: int, entries: int, since: str | None = None) -> tuple[int, int]:
-        """One round over what no round has sealed: members, entries. `since`: of accounts written from that transaction on."""
-        return await chain.seal(self.tx, at, members=members, entries=entries, since=since)
+    async def unsealed(self, *, members: int, entries: int, since: str | None = None) -> chain.Unsealed:
+        """Who has entries that no round has sealed. `since`: of accounts written from that transaction on."""
+        return await chain.unsealed(self.tx, members=members, entries=entries, since=since)
+
+    async def seal(self, at: datetime, members: Sequence[UUID], upto: Sequence[int]) -> int:
+        """One round over these members' entries up to these; how many entries it sealed."""
+        return await chain.seal(self.tx, at, members, upto)
 
     async def rounds(self, after: int, limit: int) -> list[dict[str, Any]]:
         """A page of rounds, each computed again."""
