@@ -66,7 +66,7 @@ async def waits(
     for topic in ("activities", "tiers", "campaigns"):
         await stage.begin_at(database, "points-svc", await stage.ends(topic))
     producer = AIOKafkaProducer(
-        bootstrap_servers=stage.bootstrap, acks="all", compression_type="lz4", max_batch_size=BATCH_BYTES
+        bootstrap_servers=stage.bootstrap, acks="all", compression_type="zstd", max_batch_size=BATCH_BYTES
     )
     looking = await asyncpg.connect(stage.dsn(database))
     await producer.start()

@@ -137,7 +137,7 @@ def spoilt(messages: Sequence[Message]) -> list[Message]:
 async def lay(bootstrap: str, topic: str, messages: Iterable[Message]) -> dict[int, int]:
     """Produce everything, in order per partition; the end offset of each partition."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", compression_type="lz4", max_batch_size=BATCH_BYTES
+        bootstrap_servers=bootstrap, acks="all", compression_type="zstd", max_batch_size=BATCH_BYTES
     )
     await producer.start()
     try:
