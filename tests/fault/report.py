@@ -11,7 +11,7 @@ from pathlib import Path
 
 LOG = "LAUREL_PROOF_LOG"
 SEED = "LAUREL_SEED"
-NIGHT_SCALE = "LAUREL_NIGHT_SCALE"  # 0.1 makes most tests of a night a tenth as long
+NIGHT_SCALE = "LAUREL_NIGHT_SCALE"  # 0.1 makes the tests of a night a tenth as long
 
 
 def record(
@@ -34,3 +34,8 @@ def seed_of(test_id: str, default: int) -> int:
     del test_id  # named so that a call says whose seed it is
     given = os.environ.get(SEED, "").strip()
     return int(given) if given else default
+
+
+def sized(night: int, least: int = 1) -> int:
+    """A size of the night, or the share of it that $LAUREL_NIGHT_SCALE asks for."""
+    return max(least, round(night * float(os.environ.get(NIGHT_SCALE, "").strip() or 1)))

@@ -20,7 +20,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.fault.test_facts_of_two_channels import told_by_several
 from tests.support.reports import purchase_report, refund_report
 from tests.support.shop import Report, Shop, open_shop, reference
@@ -172,4 +172,4 @@ def test_any_order_of_arrival_ends_alike() -> None:
 @pytest.mark.timeout(3600)
 def test_a_thousand_orders_of_arrival_end_alike() -> None:
     """T-K17: 1,000 permutations of each of 20 histories."""
-    in_any_order(1_000)
+    in_any_order(sized(1_000))

@@ -17,7 +17,7 @@ import pytest
 
 from laurel_cli.services import SERVICE_NAMES, Unreachable
 from laurel_kit.kafka import Kafka
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.fault.test_facts_of_two_channels import ids_that_count
 from tests.support.comparing import differences
 from tests.support.lives import Channel, Lives, quick_sessions
@@ -156,7 +156,7 @@ def test_a_service_dies_at_a_point_three_times(shop: Shop, point: str, service: 
 @pytest.mark.parametrize(("point", "service"), EVERYWHERE, ids=lambda value: value)
 def test_every_service_dies_at_every_point_twenty_times(shop: Shop, point: str, service: str) -> None:
     """T-K06: 20 passes at each named point, in every service."""
-    die(shop, point, service, passes=20)
+    die(shop, point, service, passes=sized(20, 3))
 
 
 # C13: a dead letter is replayed, and the process dies before the commit.
@@ -237,4 +237,4 @@ def test_a_replay_dies_three_times(shop: Shop) -> None:
 @pytest.mark.long
 def test_a_replay_dies_twenty_times(shop: Shop) -> None:
     """T-K06: C13, twenty times."""
-    replayed_until_it_dies(shop, passes=20)
+    replayed_until_it_dies(shop, passes=sized(20, 3))

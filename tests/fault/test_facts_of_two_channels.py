@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from laurel_cli.services import MemberService
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.support.planned import Plan
 from tests.support.shop import Report, Shop, open_shop, reference
 from tests.support.topics import records_of
@@ -156,4 +156,4 @@ def storm(facts: int, tellings: int) -> None:
 @pytest.mark.timeout(3600)
 def test_a_million_deliveries_of_100_000_facts_count_100_000_times() -> None:
     """T-K15: every fact ten times, shuffled, through four connections."""
-    storm(100_000, tellings=10)
+    storm(sized(100_000), tellings=10)

@@ -23,7 +23,7 @@ import pytest
 
 from laurel_cli.services import Unreachable
 from tests.fault.books_beside import Looks, looked_at
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.fault.test_crash_points import BEFORE_RECORDS, REBALANCED, come_and_go, run_sql
 from tests.support.lives import Lives, quick_sessions
 from tests.support.reports import purchase_report
@@ -208,7 +208,7 @@ def test_points_svc_dies_at_each_point_between_debit_and_credit(shop: Shop) -> N
 @pytest.mark.long
 def test_points_svc_dies_twenty_times_at_each_point_between_debit_and_credit(shop: Shop) -> None:
     """T-K06: twenty times at each of C0 … C12."""
-    die_everywhere(shop, passes=20)
+    die_everywhere(shop, passes=sized(20))
 
 
 # C13: a transfer is set aside at the receiver, and its replay dies before the commit.

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from laurel_cli.services import SERVICE_NAMES, Refused, Unreachable
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.support.comparing import differences
 from tests.support.complete_journey import some_baskets
 from tests.support.histories import Mix, history
@@ -188,4 +188,4 @@ def test_nothing_is_lost_and_nothing_twice_over_10_000_events_and_20_kills_of_ea
 @pytest.mark.timeout(4 * 3600)
 def test_nothing_is_lost_and_nothing_twice_over_100_000_events_and_200_kills_of_each_service() -> None:
     """T-K05: every service killed 200 times, spread over 100,000 events; the feed waits for each victim to be up again."""
-    under_fire(events=100_000, kills_each=200)
+    under_fire(events=sized(100_000), kills_each=sized(200))

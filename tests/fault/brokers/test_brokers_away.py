@@ -15,7 +15,7 @@ import pytest
 from tests.fault.brokers.feeding import Feed, hold, story
 from tests.fault.brokers.judging import conclude, judged
 from tests.fault.brokers.looking import Watch
-from tests.fault.report import seed_of
+from tests.fault.report import seed_of, sized
 from tests.support.shop import open_shop, reference
 
 RESUME_SECONDS_MAX = 15.0
@@ -30,7 +30,7 @@ SMALL = (pytest.mark.long, pytest.mark.timeout(900))
     ("events", "per_second"),
     [
         pytest.param(4_000, 80.0, id="small", marks=SMALL),
-        pytest.param(100_000, 330.0, id="full", marks=FULL),
+        pytest.param(sized(100_000), 330.0, id="full", marks=FULL),
     ],
 )
 def test_readers_go_on_soon_after_each_clean_restart_of_a_broker(events: int, per_second: float, brokers: int) -> None:
@@ -67,7 +67,7 @@ def test_readers_go_on_soon_after_each_clean_restart_of_a_broker(events: int, pe
     ("events", "away_seconds"),
     [
         pytest.param(2_000, 75.0, id="small", marks=SMALL),
-        pytest.param(30_000, 300.0, id="full", marks=FULL),
+        pytest.param(sized(30_000), float(sized(300, 75)), id="full", marks=FULL),
     ],
 )
 def test_reports_are_taken_while_all_brokers_are_away_and_said_soon_afterwards(

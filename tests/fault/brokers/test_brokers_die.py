@@ -15,7 +15,7 @@ from laurel_cli.services import SERVICE_NAMES
 from tests.fault.brokers.feeding import Feed, story
 from tests.fault.brokers.judging import conclude, judged
 from tests.fault.brokers.looking import Watch, coordinator_of
-from tests.fault.report import seed_of
+from tests.fault.report import seed_of, sized
 from tests.support.shop import Deadline, Shop, open_shop, reference
 
 STALL_SECONDS_MAX = 60.0
@@ -28,7 +28,7 @@ SMALL = (pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900))
     ("events", "kills"),
     [
         pytest.param(2_000, 3, id="small", marks=SMALL),
-        pytest.param(100_000, 20, id="full", marks=FULL),
+        pytest.param(sized(100_000), sized(20, 3), id="full", marks=FULL),
     ],
 )
 def test_no_client_sees_it_when_one_of_three_brokers_is_killed_at_a_time(events: int, kills: int) -> None:
@@ -65,7 +65,7 @@ def test_no_client_sees_it_when_one_of_three_brokers_is_killed_at_a_time(events:
     ("events", "kills"),
     [
         pytest.param(2_000, 4, id="small", marks=(pytest.mark.long, pytest.mark.timeout(900))),
-        pytest.param(20_000, 20, id="full", marks=FULL),
+        pytest.param(sized(20_000), sized(20, 4), id="full", marks=FULL),
     ],
 )
 def test_no_reader_is_stuck_when_its_group_coordinator_is_killed(events: int, kills: int) -> None:

@@ -24,11 +24,11 @@ from tests.fault.input.sending import (
     settle,
     waiting,
 )
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.support.shop import Shop
 
 P_REPORTS = 3_000
-N_REPORTS = 100_000
+N_REPORTS = sized(100_000)
 BAD_IN = 100
 LINES_PER_REQUEST = 500
 POINTS_EACH = 10  # of a sale of 10.00 without campaigns

@@ -15,7 +15,7 @@ import pytest
 from tests.fault.input.known_member import MEMBER
 from tests.fault.input.malformed import sale, text
 from tests.fault.input.sending import exchange, request_of, settle
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.support.shop import ROOT, Shop
 
 SERVICES = ("member-svc", "points-svc", "tier-svc", "campaign-svc")
@@ -27,7 +27,7 @@ RUNS = [
         "examples,coverage,fuzzing,stateful", 25, marks=[pytest.mark.fault, pytest.mark.long], id="100-s-in-all"
     ),
     pytest.param(
-        "examples,coverage,fuzzing,stateful", 1800, marks=[pytest.mark.nightly, pytest.mark.long], id="30-min"
+        "examples,coverage,fuzzing,stateful", sized(1800), marks=[pytest.mark.nightly, pytest.mark.long], id="30-min"
     ),
 ]
 

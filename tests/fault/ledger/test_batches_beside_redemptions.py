@@ -23,7 +23,7 @@ import pytest
 from tests.fault.ledger.laying import Laid, lay
 from tests.fault.ledger.test_overspending import url_of
 from tests.fault.postgres.points_process import running_points
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.integration.points_svc.books import Books
 from tests.support.shop import ROOT, Deadline
 
@@ -105,4 +105,4 @@ async def test_holds_hardly_wait_while_batches_of_a_thousand_are_applied(books: 
 @pytest.mark.long
 async def test_holds_hardly_wait_for_a_minute(books: Books, tmp_path: Path) -> None:
     """T-L05: 60 s."""
-    await beside(books, tmp_path / "points.log", 60)
+    await beside(books, tmp_path / "points.log", sized(60, 20))

@@ -25,7 +25,7 @@ from points_svc.handlers import rate_activities
 from tests.fault.loop.observer import broken_moves, dead_letters, one, positions
 from tests.fault.loop.points import Points, Sales, partition_of_member
 from tests.fault.loop.toys import NotingToy, lane_of, lanes_in, running, toy_reader
-from tests.fault.report import record
+from tests.fault.report import record, sized
 from tests.integration.kit.toy import HEARD
 from tests.integration.kit.toy import record as toy_record
 from tests.integration.kit.toy_kafka import PARTITIONS, produce, until
@@ -155,7 +155,7 @@ STORM = (
     [
         pytest.param(30, marks=pytest.mark.fault),
         pytest.param(334, marks=[pytest.mark.fault, pytest.mark.long]),
-        pytest.param(1_000, marks=[pytest.mark.long, pytest.mark.nightly]),
+        pytest.param(sized(1_000), id="1,000", marks=[pytest.mark.long, pytest.mark.nightly]),
     ],
 )
 async def test_t_k24_a_storm_of_infrastructure_errors_leaves_no_dead_letter(

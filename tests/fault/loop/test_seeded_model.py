@@ -19,7 +19,7 @@ from laurel_kit.postgres import Database
 from laurel_kit.telemetry import KitMetrics
 from tests.fault.loop.observer import broken_moves, positions, rows
 from tests.fault.loop.seeded import History, lane_ends, strike
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.integration.kit.toy import HEARD
 
 STEPS = 200
@@ -119,7 +119,9 @@ class Run:
     [
         pytest.param(8, marks=pytest.mark.fault),
         pytest.param(300, marks=[pytest.mark.fault, pytest.mark.long]),
-        pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.nightly, pytest.mark.timeout(6 * 3600)]),
+        pytest.param(
+            sized(10_000), id="10,000", marks=[pytest.mark.long, pytest.mark.nightly, pytest.mark.timeout(6 * 3600)]
+        ),
     ],
 )
 async def test_t_k38_every_history_of_a_group_ends_as_the_model_says(group_database: Database, count: int) -> None:

@@ -4,7 +4,6 @@ The one thing not to break: whoever gets no answer asks again, so that what the 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +13,6 @@ from typing import Self
 import httpx
 
 from laurel_cli.services import Refused, Unreachable
-from tests.fault.report import NIGHT_SCALE
 from tests.fault.test_kills import MIX, send
 from tests.support.complete_journey import some_baskets
 from tests.support.histories import history
@@ -23,11 +21,6 @@ from tests.support.shop import Report, Shop
 REPORTS_PER_REQUEST = 20
 EARLY_DAYS = 14
 ATTEMPTS_MAX = 4  # of a minute each
-
-
-def sized(night: int, least: int = 1) -> int:
-    """A size of the night, or the share of it that $LAUREL_NIGHT_SCALE asks for."""
-    return max(least, round(night * float(os.environ.get(NIGHT_SCALE, "").strip() or 1)))
 
 
 def story(reports: int, seed: int) -> list[Report]:

@@ -16,9 +16,9 @@ import pytest
 from laurel_cli.services import SERVICE_NAMES
 from tests.fault.nightly import databases
 from tests.fault.nightly.cut_off import Wires, open_shop_behind_proxies
-from tests.fault.nightly.feeding import Feed, sized, story
+from tests.fault.nightly.feeding import Feed, story
 from tests.fault.nightly.proving import books_of, proven, world_of
-from tests.fault.report import seed_of
+from tests.fault.report import seed_of, sized
 from tests.support.lives import quick_sessions
 from tests.support.shop import Deadline, Shop, reference
 

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from tests.fault.nightly import databases
-from tests.fault.nightly.feeding import sized
 from tests.fault.nightly.proving import books_of, proven, settle, world_of
+from tests.fault.report import sized
 from tests.support.reports import purchase_report
 from tests.support.shop import Deadline, Report, Shop, open_shop, reference
 

@@ -16,9 +16,9 @@ import pytest
 
 from laurel_cli.services import SERVICE_NAMES
 from laurel_cli.stack import processes
-from tests.fault.nightly.feeding import Feed, sized, story
+from tests.fault.nightly.feeding import Feed, story
 from tests.fault.nightly.proving import books_of, proven, world_of
-from tests.fault.report import seed_of
+from tests.fault.report import seed_of, sized
 from tests.support.shop import Deadline, Shop, open_shop, reference
 
 TEST_ID = "T-K32"

@@ -18,10 +18,10 @@ import pytest
 from laurel_cli.services import SERVICE_NAMES, Refused
 from laurel_contracts import programme as documents
 from tests.fault.nightly import databases
-from tests.fault.nightly.feeding import Feed, requests_of, sized, story, story_of_early_comers
+from tests.fault.nightly.feeding import Feed, requests_of, story, story_of_early_comers
 from tests.fault.nightly.proving import books_of, proven, settle, world_of
 from tests.fault.nightly.topic_ids import ends_of, ids_between
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.fault.test_kills import send
 from tests.support.comparing import differences
 from tests.support.lives import quick_sessions

@@ -13,9 +13,9 @@ import pytest
 
 from tests.fault.nightly import databases
 from tests.fault.nightly.beside import progress_at, rss_mib
-from tests.fault.nightly.feeding import Feed, sized, story
+from tests.fault.nightly.feeding import Feed, story
 from tests.fault.nightly.proving import books_of, proven, world_of
-from tests.fault.report import seed_of
+from tests.fault.report import seed_of, sized
 from tests.support.shop import Deadline, Shop, open_shop, reference
 
 TEST_ID = "T-K28"

@@ -19,9 +19,9 @@ import pytest
 from laurel_cli.stack.processes import tail_of
 from points_svc.consumer import LISTENS_TO
 from tests.fault.nightly.beside import Beside, lanes_at
-from tests.fault.nightly.feeding import Feed, sized, story
+from tests.fault.nightly.feeding import Feed, story
 from tests.fault.nightly.proving import books_of, proven, world_of
-from tests.fault.report import seed_of
+from tests.fault.report import seed_of, sized
 from tests.support.lives import quick_sessions
 from tests.support.shop import Deadline, Shop, open_shop, reference
 

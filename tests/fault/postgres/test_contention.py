@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from laurel_kit.failures import CONTENTION_ATTEMPTS_MAX, Verdict, verdict_of
 from laurel_kit.postgres import Database
 from tests.fault.postgres.bank import Bank, fetch, member, open_bank
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.integration.points_svc.books import Books, told
 from tests.unit.points_svc.script import SHANGHAI, Script
 
@@ -143,4 +143,4 @@ async def test_clients_hardly_notice_one_in_twenty_statements_that_meet_another(
 @pytest.mark.long
 async def test_clients_hardly_notice_it_over_40_000_requests(empty_url: str) -> None:
     """T-P06: HTTP; 20,000 spendings and as many looks at a balance."""
-    await clients_under_contention(empty_url, 20_000)
+    await clients_under_contention(empty_url, sized(20_000))

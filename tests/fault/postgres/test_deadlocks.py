@@ -26,7 +26,7 @@ from points_svc.main import say_all_again
 from points_svc.store import accounts
 from tests.fault.postgres.bank import Bank, deadlocks, fetch, member, open_bank
 from tests.fault.postgres.lock_order import LockOrder
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.integration.points_svc.books import Books, activated
 from tests.integration.points_svc.histories import History, make
 
@@ -199,4 +199,4 @@ async def test_40_000_mixed_operations_meet_without_a_deadlock(empty_url: str) -
 @pytest.mark.timeout(7_200)
 async def test_a_million_mixed_operations_meet_without_a_deadlock(empty_url: str) -> None:
     """T-P05: 1,000,000 operations."""
-    await mixed(empty_url, 1_000_000)
+    await mixed(empty_url, sized(1_000_000))

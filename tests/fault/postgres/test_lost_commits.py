@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.fault.postgres.bank import member, open_bank
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.support.proxy import Proxy, Then
 
 SEED = 3
@@ -81,4 +81,4 @@ async def test_100_spendings_whose_commit_is_cut_are_resolved_by_their_keys(empt
 @pytest.mark.long
 async def test_500_spendings_whose_commit_is_cut_are_resolved_by_their_keys(empty_url: str) -> None:
     """T-P03: spendings, 500 times."""
-    await commits_lost(empty_url, 500)
+    await commits_lost(empty_url, sized(500))

@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from tests.fault.postgres.bank import fetch
 from tests.fault.postgres.points_process import STATEMENT_TIMEOUT, running_points
 from tests.fault.postgres.trouble import Load
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.support.lives import quick_sessions
 from tests.support.proxy import Proxy, Then
 from tests.support.shop import Shop, open_shop, reference
@@ -103,7 +103,7 @@ def test_100_commits_of_a_running_service_are_cut_and_resolved(tmp_path: Path) -
 @pytest.mark.timeout(1_800)
 def test_500_commits_of_a_running_service_are_cut_and_resolved(tmp_path: Path) -> None:
     """T-P03: the same, 500 times."""
-    commits_lost(500, tmp_path / "log")
+    commits_lost(sized(500), tmp_path / "log")
 
 
 @pytest.mark.fault

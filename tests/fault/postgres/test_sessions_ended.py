@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 
 from tests.fault.postgres.trouble import Load
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.support.lives import quick_sessions
 from tests.support.shop import Shop, open_shop, reference
 
@@ -98,4 +98,4 @@ def test_sessions_ended_every_200_ms_for_30_s_cost_nothing() -> None:
 @pytest.mark.long
 def test_sessions_ended_every_200_ms_for_5_minutes_cost_nothing() -> None:
     """T-P02: five minutes."""
-    ended_for(300)
+    ended_for(sized(300, 30))

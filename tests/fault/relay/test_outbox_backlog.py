@@ -17,10 +17,9 @@ import pytest
 from sqlalchemy import text
 
 from laurel_kit.postgres import Database
-from tests.fault.nightly.feeding import sized
 from tests.fault.relay.lives import LOOPBACK, Life
 from tests.fault.relay.talking import compare
-from tests.fault.report import record
+from tests.fault.report import record, sized
 from tests.integration.kit import toy
 from tests.integration.kit.toy_kafka import PARTITIONS, said, until
 

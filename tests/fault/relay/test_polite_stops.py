@@ -17,7 +17,7 @@ from sqlalchemy import text
 from laurel_kit.postgres import Database
 from tests.fault.relay.lives import Life
 from tests.fault.relay.talking import compare
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.integration.kit import toy
 from tests.integration.kit.test_applying import tallies
 from tests.integration.kit.toy_kafka import PARTITIONS, journey, produce, said, until
@@ -105,4 +105,4 @@ async def test_fifty_polite_stops_under_load_end_with_0_and_nothing_happens_agai
     database_url: str, bootstrap: str
 ) -> None:
     """T-K32: SIGTERM during load × 50."""
-    await proven(database_url, bootstrap, 50)
+    await proven(database_url, bootstrap, sized(50))

@@ -20,7 +20,7 @@ from laurel_kit.outbox import ROUND_ROWS_MAX
 from laurel_kit.postgres import Database
 from tests.fault.relay.lives import Life
 from tests.fault.relay.talking import Heard, Talkers, judge
-from tests.fault.report import record, seed_of
+from tests.fault.report import record, seed_of, sized
 from tests.integration.kit.toy_kafka import until
 
 TEST_ID = "T-K29"
@@ -143,4 +143,4 @@ async def test_ten_deaths_of_the_relay_lose_nothing_and_keep_the_order(database_
 @pytest.mark.timeout(3600)
 async def test_a_hundred_deaths_of_the_relay_lose_nothing_and_keep_the_order(database_url: str, bootstrap: str) -> None:
     """T-K29: relay kill -9 × 100, two relays at once, late commits."""
-    await proven(database_url, bootstrap, 100)
+    await proven(database_url, bootstrap, sized(100))
