@@ -6,12 +6,14 @@ import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from laurel_cli.stack import Stack, StackError, broker, throwaway_stack
 from laurel_cli.stack.jars import Jar, cache_directory, ensure_jars, read_lock
+from laurel_cli.stack.kafka import TEMPORARY
 from laurel_cli.stack.topics import Topic, ensure_topics, wanted_topics
 from laurel_contracts.topics import load_topics
 
@@ -27,8 +29,8 @@ def stack() -> Iterator[Stack]:
             yield stack
 
 
-async def write(bootstrap: str, topic: str, count: int) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+async def write(bootstrap: str, topic: str, count: int, **settings: Any) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, **settings)
     await producer.start()
     try:
         await asyncio.gather(*[await producer.send(topic, b"%d" % number) for number in range(count)])
@@ -57,6 +59,18 @@ async def test_every_acknowledged_record_is_there_after_sigkill(stack: Stack) ->
     assert not stack.alive("kafka")
     stack.start_kafka()
     assert await read(stack.kafka_bootstrap, "kept", RECORDS) == set(range(RECORDS))
+
+
+async def test_what_a_node_unpacks_stands_in_its_own_folder_and_goes_with_it(stack: Stack) -> None:
+    """Killed nodes left two libraries each in the machine's folder for temporary files, and nobody deleted them."""
+    ensure_topics(stack.kafka_bootstrap, [Topic("squeezed", partitions=1, retention_ms=-1)])
+    await write(stack.kafka_bootstrap, "squeezed", 100, compression_type="lz4")
+    (folder,) = stack.home.root.rglob(TEMPORARY)
+    unpacked = set(folder.iterdir())
+    assert unpacked
+    stack.kill_kafka()
+    stack.start_kafka()
+    assert not unpacked & set(folder.iterdir())
 
 
 async def test_the_topics_of_the_contracts_are_made_once_with_their_dead_letters(stack: Stack) -> None:

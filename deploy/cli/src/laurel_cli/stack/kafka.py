@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -31,6 +32,8 @@ _JVM = (
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
 )
+# Where the libraries for compression unpack their native parts. They delete them when they end in peace; here they go with the node.
+TEMPORARY = "tmp"
 # Java 25 warns about sun.misc.Unsafe in Kafka's libraries; harmless, and silenced by these.
 _QUIET = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED")
 
@@ -153,7 +156,8 @@ class KafkaNode:
         raise StackError(f"{self.part} does not serve after {READY_LIMIT_SECONDS:.0f} s; see {log}")
 
     def _write_settings(self) -> None:
-        self._root.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._root / TEMPORARY, ignore_errors=True)  # of a node that was killed
+        (self._root / TEMPORARY).mkdir(parents=True)
         copies = len(self._places)
         settings = _SERVER_PROPERTIES.format(
             host=LOOPBACK,
@@ -185,6 +189,7 @@ class KafkaNode:
             str(java_program()),
             *_JVM,
             *_QUIET,
+            f"-Djava.io.tmpdir={self._root / TEMPORARY}",
             f"-Dlog4j2.configurationFile={self._root / 'log4j2.properties'}",
             "-cp",
             os.pathsep.join(map(str, jars)),
