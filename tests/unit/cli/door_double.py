@@ -84,6 +84,14 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self._answer(202, answer)
 
+    def do_GET(self) -> None:
+        with self.door.lock:
+            self.door.requests += 1
+            status, headers = self.door.failures.pop(0) if self.door.failures else (200, {})
+        if status == 200:
+            return self._answer(200, {"reports": len(self.door.taken)})
+        return self._answer(status, {"type": headers.get("x-kind", "busy"), "title": "Not now"}, headers)
+
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         lease = self.path.rpartition("/")[2]

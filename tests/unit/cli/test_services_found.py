@@ -51,3 +51,21 @@ def test_a_problem_is_told_with_title_detail_and_what_was_found(door: DoorDouble
         at.post("/v1/activities", {})
     at.close()
     assert (refused.value.kind, refused.value.status, refused.value.retry_after_seconds) == ("no_programme", 503, 7.0)
+
+
+def test_a_question_to_a_busy_service_is_asked_again_for_a_while_and_nothing_else_is(door: DoorDouble) -> None:
+    """`laurel ledger` beside the service's own proof of the books: one audit runs at a time. Broken by giving up at the first 503, by
+    asking for ever, and by sending an order twice."""
+    at = Connection("points-svc", door.url, busy_seconds_max=5.0)
+    door.failures = [(503, {"retry-after": "0"})] * 3
+    assert at.get("/v1/ledger/trial-balance") == {"reports": 0}
+    assert door.requests == 4
+    for failure in ((503, {"retry-after": "6"}), (503, {}), (503, {"x-kind": "no_programme", "retry-after": "0"})):
+        door.failures = [failure]
+        with pytest.raises(Refused):
+            at.get("/v1/ledger/trial-balance")
+    door.failures = [(503, {"retry-after": "0"})]
+    with pytest.raises(Refused):
+        at.post("/v1/activities", {})
+    at.close()
+    assert door.requests == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from laurel_cli.refusal import CommandError
 # An answer takes milliseconds; a batch of 500 reports some tens. Beyond this the service is not well.
 ANSWER_LIMIT_SECONDS = 30.0
 CONNECT_LIMIT_SECONDS = 5.0
+# Audits of the ledger run one at a time, and one of ten million entries takes a minute; a question may be asked again.
+BUSY_SECONDS_MAX = 90.0
+BUSY = "busy"  # the kind of problem
 PAGE_ROWS = 1000  # the largest page that the services give
 
 
@@ -40,7 +44,15 @@ class Refused(CommandError):
 class Connection:
     """A service at an address. One of these per thread."""
 
-    def __init__(self, service: str, url: str, *, limit_seconds: float = ANSWER_LIMIT_SECONDS) -> None:
+    def __init__(
+        self,
+        service: str,
+        url: str,
+        *,
+        limit_seconds: float = ANSWER_LIMIT_SECONDS,
+        busy_seconds_max: float = BUSY_SECONDS_MAX,
+    ) -> None:
+        self._busy_seconds_max = busy_seconds_max
         self.service = service
         self.url = url
         self._client = httpx.Client(
@@ -54,9 +66,17 @@ class Connection:
         self._client.close()
 
     def get(self, path: str, **query: object) -> Any:
-        """The decoded answer; query parameters that are None are left out."""
+        """The decoded answer; query parameters that are None are left out. Asked again for a while where the service is busy."""
         wanted = {name: str(value) for name, value in query.items() if value is not None}
-        return _decoded(self.send("GET", path, query=wanted))
+        until = time.monotonic() + self._busy_seconds_max
+        while True:
+            try:
+                return _decoded(self.send("GET", path, query=wanted))
+            except Refused as refused:
+                pause = refused.retry_after_seconds
+                if refused.kind != BUSY or pause is None or time.monotonic() + pause > until:
+                    raise
+            time.sleep(pause)
 
     def put(self, path: str, value: object) -> Any:
         return _decoded(self.send("PUT", path, _json(value)))
