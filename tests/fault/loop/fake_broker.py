@@ -82,10 +82,12 @@ class FakeConsumer:
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._broker.committed.update(offsets)
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[RawRecord]]:
+    async def getmany(
+        self, *wanted: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[RawRecord]]:
         """From the position of each partition; where none was sought, from the committed offset."""
         fetched: dict[TopicPartition, list[RawRecord]] = {}
-        for tp in sorted(self._heard):
+        for tp in sorted(self._heard & set(wanted) if wanted else self._heard):
             if tp in self._paused and not self.ignores_pauses:
                 continue
             position = self._positions.get(tp, self._broker.committed.get(tp))

@@ -40,3 +40,34 @@ async def test_a_job_that_fails_is_counted_and_runs_again(database: Database) ->
     assert calls == 2
     runs = metrics.job_runs
     assert (runs.labels("sweep", "failed")._value.get(), runs.labels("sweep", "done")._value.get()) == (1, 1)
+
+
+async def test_a_process_that_ends_cuts_a_job_that_may_be_cut_and_finishes_the_others(database: Database) -> None:
+    """What would break it: a job with rests in it that a process waits for, until its ten seconds are over and it is killed."""
+    stop, resting, working, cut, goes_on = (asyncio.Event() for _ in range(5))
+    finished = False
+
+    async def rests() -> None:
+        resting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.set()
+
+    async def works() -> None:
+        nonlocal finished
+        working.set()
+        await goes_on.wait()
+        finished = True
+
+    runner = JobRunner(database, [Job("rests", 60.0, rests, may_be_cut=True), Job("works", 60.0, works)])
+    running = asyncio.create_task(runner.run(stop))
+    async with asyncio.timeout(10):
+        await resting.wait()
+        await working.wait()
+        stop.set()
+        await cut.wait()
+        assert not running.done()
+        goes_on.set()
+        await running
+    assert finished

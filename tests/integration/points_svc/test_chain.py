@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
+from laurel_kit.clock import BusinessClock
 from laurel_kit.postgres import Transaction
+from points_svc import jobs
 from points_svc.handlers.seal_entries import (
     ENTRIES_PER_ROUND,
     EVERYTHING_EVERY_LOOKS,
@@ -22,6 +25,7 @@ from points_svc.handlers.seal_entries import (
     seal_entries,
 )
 from points_svc.handlers.spend_points import Wanted, spend_points
+from points_svc.store import PointsStore
 from points_svc.store.chain import Unsealed
 from points_svc.store.proving import ProofStore
 from tests.fault.report import record
@@ -52,15 +56,16 @@ async def seal(
     """Looks and rounds until everything is sealed; how many entries that were."""
     total, known = 0, sealing or Sealing()
     while True:
-        found = await look(books, known, members=members, entries=entries)
+        found, sealed = await look(books, known, members=members, entries=entries), 0
         for places in found.rounds(entries):
 
             async def work(tx: Transaction, found: Look = found, places: slice = places) -> int:
                 return await seal_entries(NOW, found, places, ProofStore(tx))
 
-            total += await books.database.in_transaction(work)
-        known.sealed(found)
-        if found.unsealed.whole:
+            sealed += await books.database.in_transaction(work)
+        known.sealed(found, sealed)
+        total += sealed
+        if found.unsealed.whole or not sealed:
             return total
 
 
@@ -196,6 +201,11 @@ async def test_where_the_rights_were_given_back_the_trigger_still_refuses(books:
         await books.database.in_transaction(work)
 
 
+T = TypeVar("T")
+GAP = """INSERT INTO account (member_id, partition, posted, earned_net, seq, said, activity, ladder)
+SELECT CAST(md5('somebody') AS uuid), 0, 0, 0, :entries, 0, 0, '{}'"""
+
+
 class Undone(Exception):
     pass
 
@@ -247,7 +257,7 @@ async def test_what_is_written_between_the_look_and_its_rounds_is_found_by_the_n
 
     assert await books.database.in_transaction(round_) == 1
     assert await books.database.in_transaction(round_) == 0  # nothing is sealed twice
-    sealing.sealed(found)
+    sealing.sealed(found, 1)
     assert await seal(books, sealing) == 2
     assert await books.broken() == {}
 
@@ -259,9 +269,30 @@ async def test_a_look_that_leaves_somebody_out_moves_no_mark(books: Books) -> No
     for limits in ({"members": 3}, {"entries": 1}):
         found = await look(books, sealing, **limits)
         assert not found.unsealed.whole
-        sealing.sealed(found)
+        sealing.sealed(found, 1)
         assert sealing.since is None
     assert await seal(books, sealing, members=3, entries=2) == await count(books, "transfer")
+    assert sealing.since is not None
+
+
+async def test_whose_entries_have_a_gap_keeps_nobody_else_waiting_and_the_job_ends(books: Books) -> None:
+    """His entries can never be sealed (I8 names him), and there are more of them than a round takes. Broken by a job that looks for him
+    again and again, or that compares all accounts for ever because of him."""
+    await filled(books, members=3, each=ENTRIES_PER_ROUND + 500)
+
+    async def with_a_gap(tx: Transaction) -> None:
+        await tx.run(text(GAP), entries=ENTRIES_PER_ROUND + 1000)
+
+    async def change(work: Callable[[PointsStore], Awaitable[T]]) -> T:
+        return await books.database.in_transaction(lambda tx: work(books.store(tx)))
+
+    await books.database.in_transaction(with_a_gap)
+    sealing = Sealing()
+    for _ in range(4):
+        await jobs.seal(change, BusinessClock(0), sealing)
+    async with books.database.reading() as tx:
+        sealed = (await tx.run(text("SELECT sum(last - first + 1) FROM sealed"))).scalar_one()
+    assert sealed == 3 * (ENTRIES_PER_ROUND + 500)
     assert sealing.since is not None
 
 
@@ -276,7 +307,7 @@ def test_every_hour_all_accounts_are_compared_with_their_seals() -> None:
     """Whatever a mark cannot know. Broken by a process that believes its mark for ever."""
     sealing, nobody = Sealing(), Unsealed([], [], [], whole=True)
     for _ in range(EVERYTHING_EVERY_LOOKS - 1):
-        sealing.sealed(Look(nobody, before="5"))
+        sealing.sealed(Look(nobody, before="5"), 0)
     assert sealing.since == "5"
-    sealing.sealed(Look(nobody, before="6"))
+    sealing.sealed(Look(nobody, before="6"), 0)
     assert sealing.since is None

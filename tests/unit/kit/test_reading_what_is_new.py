@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import CorruptRecordException
 
+from laurel_kit import reading
+from laurel_kit.failures import Verdict
 from laurel_kit.hearing import RawRecord
-from laurel_kit.lanes import Lane
+from laurel_kit.isolating import LaneStopped, Outcome
+from laurel_kit.lanes import BUFFER_RECORDS_MAX, Lane
 from laurel_kit.postgres import Database
 from laurel_kit.reading import FRESH_SECONDS_MAX, POLL_SECONDS, Reader
 from tests.support.shop import Deadline
@@ -35,7 +39,12 @@ class Client:
     def paused(self) -> frozenset[TopicPartition]:
         return frozenset()
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[RawRecord]]:
+    async def getmany(
+        self, *wanted: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[RawRecord]]:
+        assert wanted, "who asks for no partition is given all"
+        if TP not in wanted:
+            return {}
         self.waits_ms.append(timeout_ms)
         count = min(self.counts.pop(0) if self.counts else 0, max_records)
         first, self._offset = self._offset, self._offset + count
@@ -121,3 +130,54 @@ async def test_a_loop_that_is_ended_ends_its_batch_too(reader: Reader[Any], monk
     with pytest.raises(asyncio.CancelledError):
         await applying
     assert ended.is_set()
+
+
+async def test_a_full_lane_is_not_asked_for_and_not_paused(reader: Reader[Any]) -> None:
+    """What would break it: a pause. The client throws away what it has fetched for a paused partition and fetches it again; a backlog in
+    one of four partitions was worked off at a third of the pace."""
+    client = Client(BUFFER_RECORDS_MAX, 5)
+    reader.batch_size.most = reader.batch_size.records = BUFFER_RECORDS_MAX
+    assert await reader._take(client, 0.0)
+    assert await reader._take(client, 0.0)
+    assert (reader._ready(), client.counts) == (BUFFER_RECORDS_MAX, [5])
+
+
+async def test_a_lane_that_was_halted_while_its_batch_was_applied_stays_halted(reader: Reader[Any]) -> None:
+    """What would break it: a hold at the end of the batch that opens it again. What its buffer had is gone, and on a topic with holes
+    nobody would notice."""
+    lane = reader.lanes[TP] = Lane(TOPIC, 0, 0, 0.0, holes_allowed=True)
+    await reader._take(Client(5), 0.0)
+    reader._halt(lane, "the broker has no offset 5")
+    reader._settle(Outcome({}, {(TOPIC, 0): LaneStopped(0, Verdict.HOLD, "not loaded")}))
+    assert lane.state == "halted"
+
+
+async def test_who_cannot_be_polled_is_not_waited_for_twice(reader: Reader[Any]) -> None:
+    """What would break it: two polls that wait for the same rebalance; a process that is asked to end has ten seconds for everything."""
+
+    class Rebalancing(Client):
+        async def getmany(
+            self, *wanted: TopicPartition, timeout_ms: int, max_records: int
+        ) -> dict[TopicPartition, list[RawRecord]]:
+            self.waits_ms.append(timeout_ms)
+            raise TimeoutError
+
+    client, polled_at = Rebalancing(), reader.polled_at
+    await reader._fetch(client)
+    assert (client.waits_ms, reader.polled_at) == ([0], polled_at)
+
+
+async def test_a_corrupt_record_makes_all_lanes_be_sought_again(
+    reader: Reader[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would break it: going on with the other lanes; what the client had taken for them in the same call it does not give again."""
+
+    class Corrupt(Client):
+        async def getmany(
+            self, *wanted: TopicPartition, timeout_ms: int, max_records: int
+        ) -> dict[TopicPartition, list[RawRecord]]:
+            raise CorruptRecordException
+
+    monkeypatch.setattr(reading, "POLL_SECONDS", 0.0)
+    assert not await reader._take(Corrupt(), 0.0)
+    assert reader.lanes == {}

@@ -80,7 +80,9 @@ class Lane:
         return bisect_left(self.buffer, offset, key=lambda record: record.offset)
 
     def hold(self, reason: str, now: float) -> None:
-        """Wait a second and try again."""
+        """Wait a second and try again; not where it was halted while its batch was applied: what it had is gone."""
+        if self.state == "halted":
+            return
         self.state, self.reason, self.retry_at, self.moved_at = "held", reason, now + HOLD_RETRY_SECONDS, now
 
     def halt(self, reason: str) -> None:

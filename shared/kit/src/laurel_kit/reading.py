@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from laurel_kit import crash, negative_control, sql
 from laurel_kit.applying import Ahead, Applier, SkipNumber
@@ -37,12 +37,16 @@ FRESH_SECONDS_MAX = (
 # While a batch is applied. The client has one question on its way to a broker; when what it has lies for 0.1 s it asks for the partitions
 # that have nothing, and then the busy ones wait for that answer, which may take `fetch_max_wait_ms`.
 TAKE_EVERY_SECONDS = 0.05
+AHEAD_BATCHES_MAX = (
+    3  # that much is in memory, the running batch included, when no more is taken; in a backlog nobody waits for it
+)
 GATE_POLL_SECONDS = 0.02  # while a batch waits with patience
 OFFSETS_WAIT_SECONDS = 10.0
 DRAIN_SECONDS_MAX = 5.0  # a revoked partition's running transaction may end within this
 DATABASE_PAUSE_SECONDS_MIN = 0.05
 DATABASE_PAUSE_SECONDS_MAX = 5.0
 MARKS_RELOAD_SECONDS = 1.0
+NOBODY = TopicPartition("", -1)  # in front of those wanted: to ask for none is to ask for all
 NO_PARTITION = -1  # in a report about a whole topic
 TOO_SLOW_STATES = frozenset({"57014", "25P03"})  # statement_timeout, idle_in_transaction_session_timeout
 
@@ -224,7 +228,8 @@ class Reader(Generic[S]):
         """Ask Kafka, always, so that the group does not give us up. What lies ready was fetched while the last batch was applied; where
         it does not fill the next one, what came into being since is fetched too (ADR 0020)."""
         if not (ready := self._ready()):
-            await self._take(consumer, 0.0)
+            if not await self._take(consumer, 0.0):
+                return
             ready = self._ready()
         for_more = FRESH_SECONDS_MAX if ready < self.batch_size.records else 0.0
         if await self._take(consumer, for_more if ready else self._poll_seconds()):
@@ -236,7 +241,8 @@ class Reader(Generic[S]):
         applying = asyncio.create_task(self._guarded(self._apply_next))
         try:
             while not (await asyncio.wait({applying}, timeout=TAKE_EVERY_SECONDS))[0]:
-                await self._take(consumer, 0.0)
+                if sum(len(lane.buffer) for lane in self.lanes.values()) < AHEAD_BATCHES_MAX * self.batch_size.most:
+                    await self._take(consumer, 0.0)
         finally:
             if not applying.done():
                 applying.cancel()
@@ -246,20 +252,25 @@ class Reader(Generic[S]):
 
     async def _take(self, consumer: AIOKafkaConsumer, wait_seconds: float) -> bool:
         """Into the lanes what the client has, or what comes within so many seconds; whether Kafka could be polled."""
-        self._pause_full_lanes(consumer)
-        fetched = await self._poll(consumer, wait_seconds)
+        fetched = await self._poll(consumer, self._wanted(consumer), wait_seconds)
         if fetched is not None:
             self._take_in(fetched)
         return fetched is not None
 
-    def _pause_full_lanes(self, consumer: AIOKafkaConsumer) -> None:
-        paused = consumer.paused()  # asked once: the client goes through all partitions for it
+    def _wanted(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        """Whose records are taken now. Who has no lane, or a halted one, is paused. Not who has a full one: what the client has fetched for
+        a paused partition it throws away, and fetches it again."""
+        paused, wanted = consumer.paused(), [NOBODY]  # asked once: the client goes through all partitions for it
         for tp in consumer.assignment():
             lane = self.lanes.get(tp)
-            if lane is None or lane.is_full:
+            if lane is None or lane.state == "halted":
                 consumer.pause(tp)
-            elif tp in paused:
+                continue
+            if tp in paused:
                 consumer.resume(tp)
+            if not lane.is_full:
+                wanted.append(tp)
+        return wanted
 
     def _take_in(self, fetched: Mapping[TopicPartition, list[Any]]) -> None:
         """What comes for a partition without a lane is dropped."""
@@ -272,12 +283,16 @@ class Reader(Generic[S]):
             except Gap as gap:
                 self._halt(lane, str(gap))
 
-    async def _poll(self, consumer: AIOKafkaConsumer, seconds: float) -> dict[TopicPartition, list[Any]] | None:
+    async def _poll(
+        self, consumer: AIOKafkaConsumer, wanted: Sequence[TopicPartition], seconds: float
+    ) -> dict[TopicPartition, list[Any]] | None:
         """None: it could not be polled."""
         fetched: dict[TopicPartition, list[Any]] = {}
         try:
             async with asyncio.timeout(seconds + REBALANCE_WAIT_SECONDS):
-                fetched = await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=self.batch_size.most)
+                fetched = await consumer.getmany(
+                    *wanted, timeout_ms=int(seconds * 1000), max_records=self.batch_size.most
+                )
         except TimeoutError:
             return None  # a rebalance is under way; `polled_at` stands still, and the watchdog sees it
         except NoOffsetForPartitionError:
@@ -287,6 +302,8 @@ class Reader(Generic[S]):
                 if tp in self.lanes:
                     self._halt(self.lanes[tp], f"the broker has no offset {offset}: the topic was cut")
         except KafkaError as error:
+            if isinstance(error, CorruptRecordException):
+                self.lanes.clear()  # what was taken of other partitions in the same call is lost, and must be sought again
             log.warning("Kafka cannot be polled", error=type(error).__name__, reason=str(error)[:200])
             await asyncio.sleep(POLL_SECONDS)
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +24,13 @@ log = structlog.get_logger(__name__)
 class Job:
     """Something the calendar starts. Only one process runs it at a time; it is started again `every_seconds` after its last start, or at
     once when it took longer. `first_after_seconds`: so long after the process began, where a process that has just been started has better
-    things to do."""
+    things to do. `may_be_cut`: a process that is asked to end does not wait for it; only for what goes in transactions of its own."""
 
     name: str
     every_seconds: float
     run: Callable[[], Awaitable[Any]]
     first_after_seconds: float = 0.0
+    may_be_cut: bool = False
 
 
 class JobRunner:
@@ -43,7 +44,7 @@ class JobRunner:
         self._asking = asyncio.Lock()  # an asyncpg connection answers one question at a time
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; a job that is running then is finished."""
+        """Until `stop` is set; a job that is running then is finished, or cut where it may be."""
         try:
             async with asyncio.TaskGroup() as group:
                 for job in self._jobs:
@@ -56,7 +57,7 @@ class JobRunner:
         await wait_or_stop(stop, job.first_after_seconds)
         while not stop.is_set():
             began = time.monotonic()
-            await self.run_once(job)
+            await (_cut_by(stop, self.run_once(job)) if job.may_be_cut else self.run_once(job))
             await wait_or_stop(stop, max(0.0, job.every_seconds - (time.monotonic() - began)))
 
     async def run_once(self, job: Job) -> bool:
@@ -95,3 +96,16 @@ class JobRunner:
                     command_timeout=COMMAND_SECONDS_MAX,
                 )
             return bool(await self._connection.fetchval(statement, lock))
+
+
+async def _cut_by(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> None:
+    """Until `work` or the process ends."""
+    running, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (running, stopped):
+            task.cancel()
+        await asyncio.wait((running, stopped))
+    if not running.cancelled():
+        running.result()

@@ -48,9 +48,10 @@ class Sealing:
     since: str | None = None
     looks: int = 0
 
-    def sealed(self, look: Look) -> None:
-        """All rounds of a look have committed. What it did not see is written by the transaction before it or by a later one."""
-        if not look.unsealed.whole:
+    def sealed(self, look: Look, entries: int) -> None:
+        """All rounds of a look have committed and sealed so many entries. What it did not see is written by the transaction before it or
+        by a later one; where it left out somebody, he is found by the next, unless nobody is left but those who cannot be sealed."""
+        if not look.unsealed.whole and entries:
             return
         self.looks += 1
         self.since = look.before
