@@ -66,6 +66,7 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
     ticks = machine.Ticks.now()
     async with open_stage() as stage:
         told["machine"] = await _machine(stage)
+        pace = told["machine"]["pace_us"] = [machine.pace_us()]
         say(f"{told['machine']}")
         wanted = asked.only & set(LINES)
         if wanted:
@@ -77,6 +78,7 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
             told["floor_steps_us"] = {step: round(statistics.median(each), 2) for step, each in rounds.steps.items()}
             told["steal"] = [round(each, 3) for each in rounds.steals]
             found += figures.verdicts(lines)
+        pace.append(machine.pace_us())
         if "latency" in asked.only:
             found.append(await _latency(stage, asked.rounds, told))
         if "status" in asked.only:
@@ -87,6 +89,7 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
         say(f"the whole chain, {CHAIN_BASKETS:,} baskets from HTTP to settled")
         told["chain"] = await asyncio.to_thread(whole_chain.measure, CHAIN_BASKETS)
         found.append(figures.of(figures.CHAIN, [told["chain"]["python_us_per_event"]]))
+    pace.append(machine.pace_us())
     told["machine"]["steal_share"] = round(machine.Ticks.now().steal_since(ticks), 3)
     told["measures"] = {verdict.bar.name: verdict.as_json() for verdict in found}
     told["seconds"] = round(time.monotonic() - BEGAN)

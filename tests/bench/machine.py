@@ -12,11 +12,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from tests.bench.whole_chain import cpu_seconds
 
 FSYNCS = 60
+PACE_DOCUMENT = msgspec.json.encode({f"name {number}": [number, f"value {number}"] for number in range(40)})
+PACE_READINGS = 2_000
+PACE_ROUNDS = 5
 PACKAGES = ("aiokafka", "asyncpg", "SQLAlchemy", "msgspec", "pydantic", "fastapi", "uvicorn", "uvloop")
 
 
@@ -69,6 +73,18 @@ def fsync_ms(folder: Path) -> float:
         os.close(descriptor)
         path.unlink()
     return round(statistics.median(took) * 1000, 3)
+
+
+def pace_us() -> float:
+    """How fast this machine is at the moment: CPU µs of one reading of a fixed document in Python, the median of some rounds. Of the same
+    code on the same machine it has been seen to vary by half within hours, as everything told in µs or ms then does."""
+    took = []
+    for _ in range(PACE_ROUNDS):
+        began = time.process_time()
+        for _ in range(PACE_READINGS):
+            {name: tuple(value) for name, value in msgspec.json.decode(PACE_DOCUMENT).items()}
+        took.append((time.process_time() - began) / PACE_READINGS)
+    return round(statistics.median(took) * 1e6, 2)
 
 
 def described(folder: Path, postgres: str, kafka: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def show(told: dict[str, Any]) -> None:
     console.print(
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, Python {machine['python']}, PostgreSQL {machine['postgres']} "
         f"(fsync {machine['fsync']}, p50 {machine['fsync_p50_ms']} ms), Kafka {machine['kafka']}; "
-        f"steal {machine['steal_share']:.0%}, load before {machine['load_before']}; {told['rounds']} rounds in {told['seconds']} s"
+        f"steal {machine['steal_share']:.0%}, load before {machine['load_before']}; {told['rounds']} rounds in {told['seconds']} s; "
+        f"a fixed piece of Python took {', '.join(map(str, machine['pace_us']))} µs (first, after the rounds, last)"
     )
     if told["noisy"]:
         console.print(f"[bold red]noisy[/]: {told['noisy']}")

@@ -67,9 +67,12 @@ def measured(report: dict[str, Any]) -> str:
     whole = "latency_ms" in report
     title = f"`make bench{'' if whole else '-accounts' if 'accounts' in report else '-growth'}`"
     noisy = f", noisy: {report['noisy']}" if report["noisy"] else ""
+    pace = (
+        f" A fixed piece of Python took {_pace(machine)} µs, so fast was the machine." if "pace_us" in machine else ""
+    )
     head = (
         f"### {title}\n\n{machine['cores']} cores, {machine['memory_gib']:.0f} GiB, everything on one machine; PostgreSQL"
-        f" {machine['postgres']} with fsync, Kafka {machine['kafka']}; medians of {report['rounds']} interleaved rounds{noisy}.\n\n"
+        f" {machine['postgres']} with fsync, Kafka {machine['kafka']}; medians of {report['rounds']} interleaved rounds{noisy}.{pace}\n\n"
         "| measure | figure | min to max | must | aim | reached |\n| --- | --- | --- | --- | --- | --- |\n"
     )
     return head + "".join(
@@ -77,6 +80,11 @@ def measured(report: dict[str, Any]) -> str:
         f" | {each['verdict']} |\n"
         for name, each in report["measures"].items()
     )
+
+
+def _pace(machine: dict[str, Any]) -> str:
+    """First, after the rounds, last."""
+    return ", ".join(f"{each:.1f}" for each in machine["pace_us"])
 
 
 def cell(text: str) -> str:
