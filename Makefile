@@ -56,13 +56,13 @@ figures: setup ## The check figures of the specification through the real stack,
 	@$(BIN)/python -m pytest -s tests/e2e/test_check_figures.py $(ARGS)
 proof: setup ## Model, convergence and kill tests at full size (long)
 	@$(BIN)/python -m pytest -s -m "long and not nightly and not full" $(T) $(ARGS)
-fault: setup ## The fault catalogue at the size of every change, two tests at a time (ARGS="--at-once 1": one), one report at its end: some 16 minutes on 2 cores
+fault: setup ## The fault catalogue at the size of every change, two tests at a time (ARGS="--at-once 1": one), one report at its end: some 18 minutes on 2 cores
 	@$(BIN)/python -m tests.fault $(T) $(ARGS)
 fault-ledger: setup ## The catalogue of the ledger (T-L) at full size, one report at its end: some 20 minutes
 	@$(BIN)/python -m tests.fault --ledger $(T) $(ARGS)
 fault-nightly: setup ## The fault catalogue at the size of every night: hours (T=path narrows it)
 	@$(BIN)/python -m tests.fault --nightly $(T) $(ARGS)
-bench: setup ## What it costs beside its own floor and beside the usual way; 8 minutes, an idle machine (ARGS="--only floor ours2")
+bench: setup ## What it costs beside its own floor and beside the usual way; 8 to 10 minutes, an idle machine (ARGS="--only floor ours2")
 	@$(BIN)/python -m tests.bench --json .proof/bench.json --chart docs/images/bench.svg $(ARGS)
 bench-growth: setup ## The same ledger with 10 million entries before, against empty (ten minutes, 60 GB of disk)
 	@$(BIN)/python -m tests.bench --only floor ours1 growth --growth 10M --rounds 3 --json .proof/bench-growth.json $(ARGS)

@@ -15,7 +15,7 @@ from laurel_kit.hearing import Record
 
 State = Literal["open", "waiting", "held", "halted", "opening", "backing_off"]
 HOLD_RETRY_SECONDS = 1.0
-# What one lane may keep in memory while it waits; beyond it its partition is paused. One poll may go over it.
+# What one lane may keep in memory while it waits; beyond it its partition is not asked for. One poll may go over it.
 BUFFER_RECORDS_MAX = 500
 
 

@@ -31,15 +31,13 @@ S = TypeVar("S")
 
 POLL_SECONDS = 0.2
 REBALANCE_WAIT_SECONDS = 2.0  # a poll that waits for a rebalance returns to the loop after this
-FRESH_SECONDS_MAX = (
-    0.005  # to ask for what came into being during the last batch: a few times what a broker nearby needs
-)
+# To ask for what came into being during the last batch: a few times what a broker nearby needs.
+FRESH_SECONDS_MAX = 0.005
 # While a batch is applied. The client has one question on its way to a broker; when what it has lies for 0.1 s it asks for the partitions
 # that have nothing, and then the busy ones wait for that answer, which may take `fetch_max_wait_ms`.
 TAKE_EVERY_SECONDS = 0.05
-AHEAD_BATCHES_MAX = (
-    3  # that much is in memory, the running batch included, when no more is taken; in a backlog nobody waits for it
-)
+# So much is in memory, the running batch included, when no more is taken; in a backlog nobody waits for it.
+AHEAD_BATCHES_MAX = 3
 GATE_POLL_SECONDS = 0.02  # while a batch waits with patience
 OFFSETS_WAIT_SECONDS = 10.0
 DRAIN_SECONDS_MAX = 5.0  # a revoked partition's running transaction may end within this
