@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from laurel_cli.stack import Stack, throwaway_stack
 from laurel_cli.stack.topics import Topic, ensure_topics
+from laurel_contracts import registry
 from laurel_contracts.envelope import HEADER_ID, HEADER_NUMBER, HEADER_TYPE
 from laurel_kit.decoding import Decoding
 from laurel_kit.hearing import BrokenNumbers, Heard, RawRecord
@@ -63,7 +64,7 @@ def headers_of(row: Any) -> list[tuple[str, bytes]]:
 
 
 async def heard_of(records: list[RawRecord]) -> list[Heard]:
-    decoding = Decoding()
+    decoding = Decoding(registry.decoder)
     return [heard for record in records if isinstance(heard := decoding.heard(record), Heard)]
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from laurel_contracts import registry
 from laurel_kit.clock import BusinessClock
 from laurel_kit.decoding import Decoding
 from laurel_kit.hearing import Heard
@@ -115,7 +116,7 @@ async def adopt(
     async with database.reading() as tx:
         acknowledged = await open_store(tx).stream.acknowledged()
     starts = {partition: acknowledged.get(partition, 0) for partition in range(partitions)}
-    decoding = Decoding()
+    decoding = Decoding(registry.decoder)  # whole: what a purchase is known again by is made of all of it
     batch: list[Heard] = []
     adopted = 0
     async for record in read_topic(kafka, TOPIC, starts):

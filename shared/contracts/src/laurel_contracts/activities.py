@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal
 
 import msgspec
+from typing_extensions import TypeVar
 
 from laurel_contracts.envelope import AmountMinor, Data, Points, Quantity, ShortText
 
 LINES_MAX = 2_000  # lines of one order; a weekly shop has some 300
 
 
-class OrderLine(Data, frozen=True, kw_only=True):
-    """One line of an order; `amount_minor` is what was really paid for it. An unknown category is `unknown`, which qualifies."""
+class DecidingLine(Data, frozen=True, kw_only=True):
+    """As much of a line as points, tiers and campaigns are decided by. Most of an event is its lines, and what is not read of them costs
+    next to nothing (ADR 0021)."""
 
     line_id: ShortText
-    sku: ShortText
     category: ShortText = "unknown"
-    quantity: Quantity
     amount_minor: AmountMinor
 
 
-class PurchaseRecorded(Data, frozen=True, kw_only=True):
+class OrderLine(DecidingLine, frozen=True, kw_only=True):
+    """One line of an order; `amount_minor` is what was really paid for it. An unknown category is `unknown`, which qualifies."""
+
+    sku: ShortText
+    quantity: Quantity
+
+
+L_co = TypeVar("L_co", bound=DecidingLine, covariant=True, default=DecidingLine)
+
+
+# Who reads a purchase and says no more reads lines to decide by; whole ones are read as PurchaseRecorded[OrderLine].
+class PurchaseRecorded(Data, Generic[L_co], frozen=True, kw_only=True):
     """A sale. One per `order_id` in the whole programme; `amount_minor` is the sum of the lines (the door refuses other sums)."""
 
     order_id: ShortText
     channel: Literal["store", "online"]
     store_id: ShortText | None = None
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
-    lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[tuple[L_co, ...], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
     amount_minor: AmountMinor
     points_used: Points | None = None
     coupon_codes: tuple[ShortText, ...] = ()

@@ -13,7 +13,7 @@ import msgspec
 
 from laurel_contracts.compatibility import breaking_changes
 from laurel_contracts.envelope import Event
-from laurel_contracts.registry import TOPICS
+from laurel_contracts.registry import TOPICS, whole
 from laurel_contracts.topics import Topic, load_topics, shipped
 
 ASYNCAPI_FILE = "asyncapi.json"
@@ -24,11 +24,26 @@ def schemas() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for shapes in TOPICS.values():
         for name, shape in shapes.items():
-            data: Any = shape
-            whole: Any = Event[data]
-            schema = msgspec.json.schema(whole)
+            data: Any = whole(shape)
+            event: Any = Event[data]
+            schema = _by_plain_name(msgspec.json.schema(event), shape.__name__)
             found[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **schema}
     return found
+
+
+def _by_plain_name(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    """The schema with its data under its own name, also where the shape is told what its lines are."""
+    parts = dict(schema["$defs"])
+    event = parts.pop(_part_of(schema))
+    data = parts.pop(_part_of(event["properties"]["data"]))
+    event = event | {"title": f"Event[{name}]"}
+    event["properties"] = event["properties"] | {"data": {"$ref": f"#/$defs/{name}"}}
+    named = {f"Event_{name}_": event, name: data | {"title": name}, **parts}
+    return {"$ref": f"#/$defs/Event_{name}_", "$defs": named}
+
+
+def _part_of(reference: dict[str, Any]) -> str:
+    return str(reference["$ref"].rpartition("/")[2])
 
 
 def asyncapi(topics: list[Topic], by_type: dict[str, dict[str, Any]]) -> dict[str, Any]:

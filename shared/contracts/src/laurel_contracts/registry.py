@@ -67,18 +67,40 @@ TOPICS: dict[str, dict[str, type[Any]]] = {
 TYPE_OF: dict[type[Any], str] = {shape: name for shapes in TOPICS.values() for name, shape in shapes.items()}
 
 
+# Shapes of which a decision reads less than what stands there, and all that stands there.
+WHOLE: dict[type[Any], Any] = {activities.PurchaseRecorded: activities.PurchaseRecorded[activities.OrderLine]}
+
+
+def whole(shape: type[Any]) -> Any:
+    """The shape with everything that its producer says."""
+    return WHOLE.get(shape, shape)
+
+
 @cache
 def decoder(type_name: str) -> msgspec.json.Decoder[Event[Any]]:
     """The decoder of a whole event of this type. Raises KeyError for a type nobody has declared."""
-    for shapes in TOPICS.values():
-        if type_name in shapes:
-            shape: Any = shapes[type_name]
-            whole: Any = Event[shape]
-            return msgspec.json.Decoder(whole)
-    raise KeyError(type_name)
+    shape: Any = whole(_shape(type_name))
+    event: Any = Event[shape]
+    return msgspec.json.Decoder(event)
+
+
+@cache
+def deciding_decoder(type_name: str) -> msgspec.json.Decoder[Event[Any]]:
+    """The decoder of as much of an event of this type as decisions are made by: for who only decides and lays nothing of it down whole.
+    Raises KeyError for a type nobody has declared."""
+    shape: Any = _shape(type_name)
+    event: Any = Event[shape]
+    return msgspec.json.Decoder(event)
 
 
 @cache
 def data_decoder(type_name: str) -> msgspec.json.Decoder[Any]:
     """The decoder of the `data` of an activity that a channel reports. Raises KeyError for a type no channel may report."""
-    return msgspec.json.Decoder(ACTIVITY_TYPES[type_name])
+    return msgspec.json.Decoder(whole(ACTIVITY_TYPES[type_name]))
+
+
+def _shape(type_name: str) -> Any:
+    for shapes in TOPICS.values():
+        if type_name in shapes:
+            return shapes[type_name]
+    raise KeyError(type_name)

@@ -38,11 +38,8 @@ def _undeclared(value: bytes) -> Event[Any]:
     return msgspec.structs.replace(_any_event.decode(value), data=None)
 
 
-def _decode_of(type_name: str) -> Callable[[bytes], Event[Any]]:
-    try:
-        return registry.decoder(type_name).decode
-    except KeyError:
-        return _undeclared
+Decode = Callable[[bytes], Event[Any]]
+DecoderOf = Callable[[str], msgspec.json.Decoder[Event[Any]]]
 
 
 def headers_of(record: Record) -> tuple[str | None, int | None]:
@@ -67,10 +64,12 @@ def number_of(record: Record) -> int | None:
 
 
 class Decoding:
-    """Decodes records. Keeps one decoder per type it has met."""
+    """Decodes records. Keeps one decoder per type it has met. `decoder_of` says how much of an event is read: as much as decisions are
+    made by, or all of it (`registry.decoder`). Raises KeyError for a type nobody has declared."""
 
-    def __init__(self) -> None:
-        self._decoders: dict[str, Callable[[bytes], Event[Any]]] = {}
+    def __init__(self, decoder_of: DecoderOf = registry.deciding_decoder) -> None:
+        self._decoder_of = decoder_of
+        self._decoders: dict[str, Decode] = {}
 
     def heard(self, record: Record) -> Heard | Unreadable:
         """The record, decoded by the type in its header, else by the type in its body."""
@@ -83,7 +82,7 @@ class Decoding:
                 type_name = _type_of.decode(value).type
             decode = self._decoders.get(type_name)
             if decode is None:
-                decode = self._decoders[type_name] = _decode_of(type_name)
+                decode = self._decoders[type_name] = self._decode_of(type_name)
             event = decode(value)
         except msgspec.ValidationError as error:
             return Unreadable("invalid", str(error))
@@ -109,3 +108,9 @@ class Decoding:
         return Heard(
             record.topic, record.partition, record.offset, record.key, number, type_name or "", event, record.value
         )
+
+    def _decode_of(self, type_name: str) -> Decode:
+        try:
+            return self._decoder_of(type_name).decode
+        except KeyError:
+            return _undeclared

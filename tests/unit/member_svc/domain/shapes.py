@@ -39,7 +39,7 @@ class Envelope:
     subject: UUID | None = None
 
 
-def purchase_data(order_id: str = "o-1", *amounts: int, **changes: Any) -> PurchaseRecorded:
+def purchase_data(order_id: str = "o-1", *amounts: int, **changes: Any) -> PurchaseRecorded[OrderLine]:
     """A purchase with lines `l1`, `l2` … of two pieces each."""
     lines = tuple(
         OrderLine(line_id=f"l{n}", sku=f"s{n}", quantity=2, amount_minor=amount)
