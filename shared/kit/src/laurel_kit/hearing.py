@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
+from asyncpg.pgproto import pgproto
 
 from laurel_contracts.envelope import Event
 from laurel_kit import negative_control
@@ -49,6 +50,13 @@ class RawRecord:
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
+def id_of(key: bytes) -> UUID:
+    """The id that a key of ours is, as the database's driver would read it: a UUID like any other, but made, told as text and written
+    in an eighth of the time, and one is made for every record. Raises ValueError where it is not 16 bytes."""
+    made: UUID = pgproto.UUID(key)
+    return made
+
+
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """One record of a topic, decoded. `key` is 16 bytes on our topics and None on records about a whole partition. `number` counts per
     key by who says it. `event` is None for a hearing that asked for raw records; for a type nobody has declared `event.data` is
@@ -66,7 +74,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     @property
     def member_id(self) -> UUID | None:
         """The key as the id it is; None on a record about a whole partition."""
-        return None if self.key is None else UUID(bytes=self.key)
+        return None if self.key is None else id_of(self.key)
 
     @property
     def speaks_of(self) -> bytes | None:

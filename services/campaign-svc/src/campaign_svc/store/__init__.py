@@ -13,7 +13,7 @@ from campaign_svc.domain.programme import Ruleset
 from campaign_svc.domain.standings import Member
 from campaign_svc.store import rows, statements
 from campaign_svc.store.shelf import ProgrammeShelf
-from laurel_kit.hearing import Hold
+from laurel_kit.hearing import Hold, id_of
 from laurel_kit.postgres import Said, Transaction
 
 Activation = tuple[
@@ -43,7 +43,7 @@ class CampaignStore:
 
     async def lock_first(self, keys: Collection[bytes]) -> None:
         """Lock the members that are there of whom both topics speak in this transaction, all in one ascending order."""
-        await self._tx.run(statements.MEMBERS_LOCK, ids=[UUID(bytes=key) for key in keys])
+        await self._tx.run(statements.MEMBERS_LOCK, ids=[id_of(key) for key in keys])
 
     async def _lock(self, ids: Sequence[UUID]) -> dict[UUID, Member]:
         if not ids:

@@ -12,7 +12,7 @@ import msgspec
 from laurel_contracts.campaigns import AwardGranted, AwardTakenBack
 from laurel_contracts.points import PointsPosted
 from laurel_contracts.tiers import StandingChanged
-from laurel_kit.hearing import Heard, fresh
+from laurel_kit.hearing import Heard, fresh, id_of
 from member_svc.store import MemberStore
 from member_svc.store.status import Last, NewBalance, NewCoupons, NewStanding, Sayer
 
@@ -77,14 +77,14 @@ async def skip_number(store: MemberStore, topic: str, key: bytes, number: int) -
     """Give up a number whose record became a dead letter, so that the next one is fresh."""
     sayers: dict[str, Sayer] = {"tiers": "tiers", "points": "points", "campaigns": "campaigns"}
     if topic in sayers:
-        await store.statuses.skip(sayers[topic], UUID(bytes=key), number)
+        await store.statuses.skip(sayers[topic], id_of(key), number)
 
 
 async def _hear(
     batch: Sequence[Heard], store: MemberStore, last_of: Callable[[Last], int], *shapes: type[D]
 ) -> tuple[dict[UUID, Last], dict[UUID, _Spoken[D]]]:
     """Lock the rows of the members spoken of; what is new about each. A type we do not know still counts its number."""
-    ids = {heard.key: UUID(bytes=heard.key) for heard in batch if heard.key is not None and heard.number is not None}
+    ids = {heard.key: id_of(heard.key) for heard in batch if heard.key is not None and heard.number is not None}
     if not ids:
         return {}, {}
     locked = await store.statuses.lock(ids.values())

@@ -4,10 +4,9 @@ the day on which it is heard of."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from laurel_contracts.campaigns import AwardGranted, AwardTakenBack
-from laurel_kit.hearing import BrokenNumbers, Heard, Hold, fresh
+from laurel_kit.hearing import BrokenNumbers, Heard, Hold, fresh, id_of
 from points_svc import events
 from points_svc.domain import awards, ledger
 from points_svc.domain.account import AWARD_LOTS_FROM, Account
@@ -24,7 +23,7 @@ async def credit_awards(batch: Sequence[Heard], store: PointsStore) -> None:
     if not told:
         return
     days = await store.days({heard.partition for heard in told})
-    accounts = await store.lock({UUID(bytes=h.key): h.partition for h in told if h.key is not None}, days)
+    accounts = await store.lock({id_of(h.key): h.partition for h in told if h.key is not None}, days)
     by_key = {account.member_id.bytes: account for account in accounts.values()}
     await sweep_first(accounts.values(), store)
     versions = await _versions(told, store)

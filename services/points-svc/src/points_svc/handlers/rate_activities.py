@@ -20,7 +20,7 @@ from laurel_contracts.activities import (
 )
 from laurel_contracts.decisions import DayClosed, MemberFrozen, MemberRegistered, ProgrammeActivated
 from laurel_contracts.envelope import Event
-from laurel_kit.hearing import BrokenNumbers, Heard, fresh
+from laurel_kit.hearing import BrokenNumbers, Heard, fresh, id_of
 from points_svc import events
 from points_svc.domain import (
     calendar,
@@ -88,7 +88,7 @@ async def _open(batch: Sequence[Heard], store: PointsStore, days: Mapping[int, D
     """Lock whoever is spoken of, and the first of those of whom something expires when a day closes in this batch; the others are swept
     afterwards (sweep_lots)."""
     spoken_of = {heard.key: heard.partition for heard in batch}
-    partition_of = {UUID(bytes=key): partition for key, partition in spoken_of.items() if key}
+    partition_of = {id_of(key): partition for key, partition in spoken_of.items() if key}
     closes: dict[int, datetime] = {}
     for heard in batch:
         if heard.key is None and type(heard.event.data) is DayClosed:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from laurel_contracts.tiers import ActivitiesAssessed, StandingChanged
-from laurel_kit.hearing import BrokenNumbers, Heard, fresh
+from laurel_kit.hearing import BrokenNumbers, Heard, fresh, id_of
 from points_svc import events
 from points_svc.domain import ledger, standings, validity
 from points_svc.domain.account import Account, Why
@@ -28,7 +28,7 @@ async def rerate_orders(batch: Sequence[Heard], store: PointsStore) -> None:
     if not facts and not done:
         return
     days = await store.days({heard.partition for heard in (*facts, *done)})
-    spoken_of = {UUID(bytes=h.key): h.partition for h in facts if h.key is not None}
+    spoken_of = {id_of(h.key): h.partition for h in facts if h.key is not None}
     spoken_of.update((h.event.subject, h.partition) for h in done if h.event.subject is not None)
     accounts = await store.lock(spoken_of, days)
     by_key = {account.member_id.bytes: account for account in accounts.values()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from laurel_contracts.handovers import BonusDue, BonusUndone, PointsHandedBack, PointsHandedOver
-from laurel_kit.hearing import Heard
+from laurel_kit.hearing import Heard, id_of
 from points_svc import events
 from points_svc.domain import bonuses, handovers, ledger
 from points_svc.domain.account import Account, Why
@@ -25,7 +25,7 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
     if not told:
         return
     days = await store.days({heard.partition for heard in told})
-    accounts = await store.lock({UUID(bytes=h.key): h.partition for h in told if h.key is not None}, days)
+    accounts = await store.lock({id_of(h.key): h.partition for h in told if h.key is not None}, days)
     await sweep_first(accounts.values(), store)
     over = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedOver)}
     back = {h.event.data.handover_id for h in told if isinstance(h.event.data, PointsHandedBack)}
@@ -34,7 +34,7 @@ async def take_handovers(batch: Sequence[Heard], store: PointsStore) -> None:
     tiers = await read_tiers(_coming_back(accounts), store)
     months, rules = await _read_bonuses(told, accounts, store)
     for heard in told:
-        account, data = accounts[UUID(bytes=heard.key)], heard.event.data
+        account, data = accounts[id_of(heard.key or b"")], heard.event.data
         if isinstance(data, PointsHandedOver):
             known = arrived.get(data.handover_id)
             if known is None:
@@ -98,14 +98,12 @@ async def _read_bonuses(
     told: Sequence[Heard], accounts: Mapping[UUID, Account], store: PointsStore
 ) -> tuple[Months, Mapping[int, Rules]]:
     """What has been rewarded so far, with what it takes to take it back; how often in the months concerned; and by which rules to go on."""
-    due = [
-        (UUID(bytes=heard.key), heard.event) for heard in told if heard.key and isinstance(heard.event.data, BonusDue)
-    ]
+    due = [(id_of(heard.key), heard.event) for heard in told if heard.key and isinstance(heard.event.data, BonusDue)]
     undone = [heard for heard in told if isinstance(heard.event.data, BonusUndone)]
     ids = {event.data.bonus_id for _, event in due} | {heard.event.data.bonus_id for heard in undone}
     await store.between.read_bonuses(accounts, ids)
     if undone:
-        concerned = {UUID(bytes=heard.key) for heard in undone if heard.key}
+        concerned = {id_of(heard.key) for heard in undone if heard.key}
         await store.read_live_lots([accounts[member_id] for member_id in sorted(concerned)])
         await store.read_lots([(a, r.lot) for a in accounts.values() for r in a.bonuses.values() if r.lot is not None])
     wanted = {

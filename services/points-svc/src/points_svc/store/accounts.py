@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import text
 
 from laurel_kit.failures import Stale
+from laurel_kit.hearing import id_of
 from laurel_kit.postgres import Transaction
 from points_svc.domain import expiry
 from points_svc.domain.account import Account, Day, Round
@@ -138,7 +139,7 @@ async def number_anew(tx: Transaction, concerned: Collection[Account]) -> None:
 
 async def lock_first(tx: Transaction, keys: Sequence[bytes]) -> None:
     """Lock the accounts that are there; who is not there yet is nobody else's either."""
-    await tx.run(LOCK_FIRST, ids=[UUID(bytes=key) for key in keys])
+    await tx.run(LOCK_FIRST, ids=[id_of(key) for key in keys])
 
 
 def from_rows(rows: Iterable[Any], days: Mapping[int, Day]) -> list[Account]:
