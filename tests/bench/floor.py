@@ -32,6 +32,7 @@ from laurel_contracts.activities import PurchaseRecorded
 from laurel_contracts.envelope import HEADER_ID, HEADER_NUMBER, HEADER_TYPE, Event, derived_id, encode
 from laurel_contracts.points import PointsPosted, Posting
 from laurel_contracts.registry import TYPE_OF
+from laurel_kit import instants
 from laurel_kit.kafka import CONSUMER, PRODUCER
 from laurel_kit.postgres import SESSION_SETTINGS
 from points_svc.domain.calendar import expires_at
@@ -222,6 +223,7 @@ async def measure(bootstrap: str, dsn: str, count: int) -> dict[str, Any]:
     )
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, **PRODUCER)
     connection = await asyncpg.connect(dsn, server_settings=SESSION_SETTINGS)
+    await instants.by_microseconds(connection)
     await producer.start()
     await producer.partitions_for(SINK)
     await consumer.start()

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from laurel_contracts.envelope import derived_id
-from laurel_kit import crash, sql
+from laurel_kit import crash, instants, sql
 from laurel_kit.failures import again_on_contention
 from laurel_kit.hearing import Span
 from laurel_kit.places import POOL_WAIT_SECONDS, Places
@@ -259,6 +259,7 @@ class Database:
             },
             **options,
         )
+        event.listen(engine.sync_engine, "connect", _teach_instants)
         event.listen(engine.sync_engine, "checkout", _refuse_closed)
         event.listen(engine.sync_engine, "handle_error", _keep_the_others)
         return engine
@@ -350,6 +351,10 @@ class Database:
         await self.engine.dispose()
         await self._reading_engine.dispose()
         await self._audit_engine.dispose()
+
+
+def _teach_instants(connection: Any, _record: Any) -> None:
+    connection.run_async(instants.by_microseconds)
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
