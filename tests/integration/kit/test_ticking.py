@@ -26,6 +26,38 @@ async def test_a_job_runs_in_one_process_at_a_time(database: Database) -> None:
     assert await second.run_once(job)
 
 
+async def test_a_job_that_is_not_due_takes_no_lock_and_does_not_run(database: Database) -> None:
+    """What would break it: a job that looks five times a second and asks for a lock and a transaction each time."""
+    due, ran = False, 0
+
+    async def is_due() -> bool:
+        return due
+
+    async def work() -> None:
+        nonlocal ran
+        ran += 1
+
+    metrics = KitMetrics("t")
+    job = Job("sweep", 60, work, is_due=is_due)
+    runner = JobRunner(database, [job], metrics)
+    assert await runner.run_once(job)
+    assert (ran, runner._connection) == (0, None)
+    due = True
+    assert await runner.run_once(job)
+    assert ran == 1
+    assert metrics.job_runs.labels("sweep", "done")._value.get() == 2
+
+
+async def test_a_job_whose_look_fails_is_counted_as_failed(database: Database) -> None:
+    async def is_due() -> bool:
+        raise ConnectionError("the database is away")
+
+    metrics = KitMetrics("t")
+    job = Job("sweep", 60, asyncio.Event().wait, is_due=is_due)
+    assert await JobRunner(database, [job], metrics).run_once(job)
+    assert metrics.job_runs.labels("sweep", "failed")._value.get() == 1
+
+
 async def test_a_job_that_fails_is_counted_and_runs_again(database: Database) -> None:
     metrics, calls, stop = KitMetrics("t"), 0, asyncio.Event()
 

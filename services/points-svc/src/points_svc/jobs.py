@@ -32,12 +32,19 @@ class Change(Protocol):
         """What the handler answered."""
 
 
+class Ask(Protocol):
+    """Asks a question outside of any transaction."""
+
+    async def __call__(self, question: Callable[[PointsStore], Awaitable[T]]) -> T:
+        """What the answer is."""
+
+
 HOLDS_EVERY_SECONDS = 5.0  # held points of an abandoned checkout are free again so soon after their end
 BONUSES_EVERY_SECONDS = 60.0  # what is over pays for nothing meanwhile
 ANSWERS_EVERY_SECONDS = 600.0
 ANSWERS_PER_TRANSACTION = 1_000
 SWEEP = "sweep lots"
-SWEEP_EVERY_SECONDS = 0.2  # after a day has closed; it asks an index that is empty otherwise
+SWEEP_EVERY_SECONDS = 0.2  # after a day has closed; otherwise it only looks into an index
 SWEEP_SECONDS_MAX = 0.2  # of one transaction (reliability.md 3.6): who waits for one of its accounts waits no longer
 SWEEPS_AT_ONCE = 2  # each in partitions of its own: one decides while the database writes for the other
 ACCOUNTS_PER_SWEEP = (50, 2_000)  # at least, at most
@@ -53,8 +60,8 @@ PROOF_FIRST_AFTER_SECONDS = 120.0
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
-def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetrics) -> list[Job]:
-    """Schedule → handler. `change` runs a handler in a transaction of its own."""
+def runs(change: Change, ask: Ask, prove: Prove, clock: BusinessClock, metrics: PointsMetrics) -> list[Job]:
+    """Schedule → handler. `change` runs a handler in a transaction of its own, `ask` asks without one."""
 
     async def sweep_holds() -> None:
         while ended := await change(lambda store: expire_holds(clock.now(), store)):
@@ -71,9 +78,7 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
             pass
 
     async def sweep() -> None:
-        if await change(
-            lambda store: sweep_lots(ACCOUNTS_PER_SWEEP[0], store)
-        ):  # one look where there is nothing to do, as mostly
+        if await change(lambda store: sweep_lots(ACCOUNTS_PER_SWEEP[0], store)):
             await asyncio.gather(*(sweep_share(share) for share in range(SWEEPS_AT_ONCE)))
 
     async def sweep_share(share: int) -> None:
@@ -94,7 +99,7 @@ def runs(change: Change, prove: Prove, clock: BusinessClock, metrics: PointsMetr
 
     return [
         Job("remind members", REMIND_EVERY_SECONDS, remind),
-        Job(SWEEP, SWEEP_EVERY_SECONDS, sweep),
+        Job(SWEEP, SWEEP_EVERY_SECONDS, sweep, is_due=lambda: ask(PointsStore.sweeping_is_due)),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("end bonuses", BONUSES_EVERY_SECONDS, sweep_bonuses),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),

@@ -24,13 +24,15 @@ log = structlog.get_logger(__name__)
 class Job:
     """Something the calendar starts. Only one process runs it at a time; it is started again `every_seconds` after its last start, or at
     once when it took longer. `first_after_seconds`: so long after the process began, where a process that has just been started has better
-    things to do. `may_be_cut`: a process that is asked to end does not wait for it; only for what goes in transactions of its own."""
+    things to do. `may_be_cut`: a process that is asked to end does not wait for it; only for what goes in transactions of its own.
+    `is_due` is asked first, without the lock and outside of any transaction: for a job that looks often and mostly finds nothing."""
 
     name: str
     every_seconds: float
     run: Callable[[], Awaitable[Any]]
     first_after_seconds: float = 0.0
     may_be_cut: bool = False
+    is_due: Callable[[], Awaitable[bool]] | None = None
 
 
 class JobRunner:
@@ -61,13 +63,14 @@ class JobRunner:
             await wait_or_stop(stop, max(0.0, job.every_seconds - (time.monotonic() - began)))
 
     async def run_once(self, job: Job) -> bool:
-        """Run it now, unless another process does. Returns whether it ran."""
+        """Run it now, unless another process does. Returns whether it ran; one that is not due has."""
         result = "done"
         try:
-            async with self._held(job.name) as held:
-                if not held:
-                    return False
-                await job.run()
+            if job.is_due is None or await job.is_due():
+                async with self._held(job.name) as held:
+                    if not held:
+                        return False
+                    await job.run()
         except Exception:
             log.exception("a job failed", job=job.name)
             result = "failed"

@@ -118,6 +118,10 @@ class PointsStore(AdjustmentStore):
         await sweeping.read_due_lots(self.tx, found)
         return found
 
+    async def sweeping_is_due(self) -> bool:
+        """Whether there is anything to sweep, or a closed day to drop. Only in `reading`."""
+        return await sweeping.is_due(self.tx)
+
     async def forget_rounds(self) -> int:
         """Drop closed days that have come to every account."""
         return await sweeping.forget_rounds(self.tx)

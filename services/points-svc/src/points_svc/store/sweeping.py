@@ -29,6 +29,16 @@ WHERE d.partition % :shares = :share
 LIMIT :limit
 """)
 
+# Whether there is anything to sweep or to forget. Kept to the index's first entry per partition, however large the table.
+IS_DUE = """
+SELECT EXISTS (
+  SELECT FROM partition_day d CROSS JOIN LATERAL (
+    SELECT a.next_expiry FROM account a WHERE a.partition = d.partition AND a.next_expiry IS NOT NULL
+    ORDER BY a.next_expiry LIMIT 1) first
+  WHERE first.next_expiry <= d.as_of)
+OR EXISTS (SELECT FROM expiry_round GROUP BY partition HAVING count(*) > 1) AS is_due
+"""
+
 # Lots of these members that have expired by an instant each.
 DUE_LOTS = text(f"""
 SELECT {OF_LOTS} FROM unnest(CAST(:ids AS uuid[]), CAST(:until AS timestamptz[])) AS wanted(member_id, until)
@@ -54,6 +64,11 @@ WHERE EXISTS (SELECT FROM expiry_round later WHERE later.partition = r.partition
 async def due(tx: Transaction, partition: int, as_of: datetime, limit: int) -> list[UUID]:
     """Members of a partition of whom something expires by `as_of`, `limit` at most."""
     return [row[0] for row in await tx.run(DUE, partition=partition, as_of=as_of, limit=limit)]
+
+
+async def is_due(tx: Transaction) -> bool:
+    """Whether a closed day has not come to somebody, or a round that is over can be forgotten. Only in `reading`."""
+    return bool((await tx.fetch(IS_DUE))[0]["is_due"])
 
 
 async def lock_overdue(tx: Transaction, limit: int, share: int, shares: int) -> list[Account]:
