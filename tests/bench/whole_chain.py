@@ -1,6 +1,7 @@
 """What the whole chain costs: real baskets from HTTP to settled status, CPU by process, memory, events per second.
 
-`python -m tests.bench.whole_chain [--baskets N] [--json]`. Wall-clock figures depend on the machine; CPU per event is steadier."""
+`python -m tests.bench.whole_chain [--baskets N] [--turns N] [--json]`. Wall-clock figures depend on the machine; CPU per event is
+steadier, and steadier still as the median of several turns, each of which is settled before the next begins."""
 
 from __future__ import annotations
 
@@ -8,14 +9,17 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import msgspec
 import psutil
 
 from laurel_cli.services import SERVICE_NAMES
-from tests.support.complete_journey import CURRENCY, all_baskets
+from tests.support.complete_journey import CURRENCY, Basket, all_baskets
 from tests.support.reports import purchase_report
 from tests.support.shop import REPORTS_PER_REQUEST, Shop, open_shop, reference
 
@@ -23,10 +27,10 @@ LANES = 4  # one request in flight each, members spread by number
 PARTS = (*SERVICE_NAMES, "kafka", "postgres")
 
 
-def lanes(count: int) -> list[list[bytes]]:
-    """The first so many baskets as encoded reports, a member always in the same lane."""
+def lanes(baskets: Sequence[Basket]) -> list[list[bytes]]:
+    """The baskets as encoded reports, a member always in the same lane."""
     told: list[list[bytes]] = [[] for _ in range(LANES)]
-    for basket in all_baskets()[:count]:
+    for basket in baskets:
         report = purchase_report(
             f"pos/{basket.store_id}",
             f"b-{basket.basket_id}",
@@ -64,36 +68,56 @@ def memory_mib(pid: int) -> float:
     return total / 2**20
 
 
-def measure(count: int) -> dict[str, Any]:
-    """Import so many baskets and wait until everything has settled."""
-    told = lanes(count)
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One part of the baskets, from the first request until everything has settled. CPU in µs per event."""
+
+    at_the_door_per_second: float
+    settled_per_second: float
+    cpu_us: dict[str, float]
+    client_us: float
+
+    @property
+    def python_us(self) -> float:
+        return sum(self.cpu_us[name] for name in SERVICE_NAMES)
+
+
+def measure(count: int, turns: int = 1) -> dict[str, Any]:
+    """Import so many baskets in so many equal turns, and wait after each until everything has settled; medians of the turns."""
+    size = count // turns
+    parts = [lanes(all_baskets()[start : start + size]) for start in range(0, size * turns, size)]
     with open_shop(reference()) as shop:
-        pids = shop.stack.pids()
-        before = {part: cpu_seconds(pids[part]) for part in PARTS}
-        client = time.process_time()
-        began = time.monotonic()
-        with ThreadPoolExecutor(LANES) as pool:
-            list(pool.map(lambda lane: send(shop, lane), told))
-        at_the_door = time.monotonic() - began
-        shop.rested = False
-        shop.settle()
-        settled = time.monotonic() - began
-        client = time.process_time() - client
-        spent = {part: cpu_seconds(pids[part]) - before[part] for part in PARTS}
-        memory = {part: memory_mib(pids[part]) for part in PARTS}
+        took = [_turn(shop, told) for told in parts]
+        memory = {part: memory_mib(pid) for part, pid in shop.stack.pids().items() if part in PARTS}
         assert shop.trial_balance()["sum"] == 0
         earned = sum(item["earned_net"] for item in shop.services.points.balances())
-    micro = {part: round(seconds / count * 1e6, 1) for part, seconds in spent.items()}
     return {
-        "baskets": count,
-        "events_per_second_at_the_door": round(count / at_the_door),
-        "events_per_second_settled": round(count / settled),
+        "baskets": size * turns,
+        "turns": turns,
+        "events_per_second_at_the_door": round(median(turn.at_the_door_per_second for turn in took)),
+        "events_per_second_settled": round(median(turn.settled_per_second for turn in took)),
         "points_earned": earned,
-        "cpu_us_per_event": micro,
-        "python_us_per_event": round(sum(micro[name] for name in SERVICE_NAMES), 1),
-        "client_us_per_event": round(client / count * 1e6, 1),
-        "memory_mib": {part: round(size) for part, size in memory.items()},
+        "cpu_us_per_event": {part: round(median(turn.cpu_us[part] for turn in took), 1) for part in PARTS},
+        "python_us_per_event": round(median(turn.python_us for turn in took), 1),
+        "python_us_of_each": [round(turn.python_us, 1) for turn in took],
+        "client_us_per_event": round(median(turn.client_us for turn in took), 1),
+        "memory_mib": {part: round(memory[part]) for part in PARTS},
     }
+
+
+def _turn(shop: Shop, told: list[list[bytes]]) -> Turn:
+    count, pids = sum(map(len, told)), shop.stack.pids()
+    before, client, began = {part: cpu_seconds(pids[part]) for part in PARTS}, time.process_time(), time.monotonic()
+    with ThreadPoolExecutor(LANES) as pool:
+        list(pool.map(lambda lane: send(shop, lane), told))
+    at_the_door = time.monotonic() - began
+    shop.rested = False
+    shop.settle()
+    settled = time.monotonic() - began
+    client = time.process_time() - client
+    spent = {part: cpu_seconds(pids[part]) - before[part] for part in PARTS}
+    cpu_us = {part: seconds / count * 1e6 for part, seconds in spent.items()}
+    return Turn(count / at_the_door, count / settled, cpu_us, client / count * 1e6)
 
 
 def send(shop: Shop, bodies: list[bytes]) -> None:
@@ -105,9 +129,12 @@ def send(shop: Shop, bodies: list[bytes]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--baskets", type=int, default=155_848, help="how many, in stream order (default: all)")
+    parser.add_argument(
+        "--turns", type=int, default=1, help="in how many parts, each settled before the next (default: 1)"
+    )
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     arguments = parser.parse_args()
-    figures = measure(arguments.baskets)
+    figures = measure(arguments.baskets, arguments.turns)
     if arguments.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return 0
