@@ -102,6 +102,12 @@ async def count_unfinished(database: Database) -> Mapping[str, int]:
         return await unfinished.counts(tx)
 
 
+async def ask(database: Database, shelf: Shelf, question: Callable[[PointsStore], Awaitable[T]]) -> T:
+    """Outside of any transaction."""
+    async with database.reading() as tx:
+        return await question(PointsStore(tx, shelf))
+
+
 def build(env: Mapping[str, str]) -> Service:
     """The service from its settings. Raises SettingsError."""
     settings = Settings.read(env)
@@ -135,10 +141,6 @@ def build(env: Mapping[str, str]) -> Service:
     async def change(work: Callable[[PointsStore], Awaitable[T]]) -> T:
         return await database.in_transaction(lambda tx: work(open_store(tx)))
 
-    async def ask(question: Callable[[PointsStore], Awaitable[T]]) -> T:
-        async with database.reading() as tx:
-            return await question(open_store(tx))
-
     kafka = Kafka(settings.kit.kafka_bootstrap, client_id=NAME, session_seconds=settings.kit.kafka_session_seconds)
     reader = Reader(
         database,
@@ -163,7 +165,7 @@ def build(env: Mapping[str, str]) -> Service:
         metrics=kit_metrics,
         resay=partial(resay, database, shelf),
         count_unfinished=partial(count_unfinished, database),
-        jobs=jobs.runs(change, ask, prove, clock, metrics),
+        jobs=jobs.runs(change, partial(ask, database, shelf), prove, clock, metrics),
     )
 
 
