@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 from laurel_contracts import documents
 from laurel_contracts.compatibility import breaking_changes
 from laurel_contracts.envelope import encode
-from laurel_contracts.registry import ACTIVITY_TYPES, TOPICS, decoder
+from laurel_contracts.registry import ACTIVITY_TYPES, TOPICS, data_decoder, deciding_decoder, decoder
 from laurel_contracts.topics import load_topics, shipped
 
 EXAMPLES = sorted(shipped("examples").glob("*/*.json"))
@@ -40,6 +41,33 @@ def test_an_event_survives_being_said_and_heard(path: Path) -> None:
     said = encode(event)
     assert decoder(event.type).decode(said) == event
     assert json.loads(said)["specversion"] == "1.0"
+
+
+def parts_of(decided: Any, whole: Any) -> bool:
+    """Whether one holds nothing that the other does not hold in the same place."""
+    if isinstance(decided, dict):
+        return all(name in whole and parts_of(value, whole[name]) for name, value in decided.items())
+    if isinstance(decided, list):
+        return len(decided) == len(whole) and all(map(parts_of, decided, whole))
+    return bool(decided == whole)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=example_id)
+def test_what_decisions_read_of_an_event_is_what_stands_in_it(path: Path) -> None:
+    """What would break it: a second shape of an event that reads a field otherwise, or is told apart by its class."""
+    raw = path.read_bytes()
+    decided, whole = deciding_decoder(path.parent.name).decode(raw), decoder(path.parent.name).decode(raw)
+    assert type(decided.data) is type(whole.data)
+    assert parts_of(json.loads(encode(decided)), json.loads(encode(whole)))
+
+
+def test_the_door_reads_all_of_a_purchase_and_who_decides_what_he_decides_by() -> None:
+    name = "laurel.purchase.recorded.v1"
+    raw = next((shipped("examples") / name).glob("*.json")).read_bytes()
+    said = json.loads(raw)["data"]["lines"][0]
+    door = data_decoder(name).decode(json.dumps(json.loads(raw)["data"]).encode()).lines[0]
+    assert (door.sku, door.quantity) == (said["sku"], said["quantity"])
+    assert deciding_decoder(name).decode(raw).data.lines[0].__struct_fields__ == ("line_id", "category", "amount_minor")
 
 
 @pytest.mark.parametrize("name", ALL_TYPES)
