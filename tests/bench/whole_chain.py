@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import msgspec
@@ -84,6 +84,8 @@ class Turn:
 
 def measure(count: int, turns: int = 1) -> dict[str, Any]:
     """Import so many baskets in so many equal turns, and wait after each until everything has settled; medians of the turns."""
+    if turns > count:
+        raise ValueError(f"{turns} turns of {count} baskets")
     size = count // turns
     parts = [lanes(all_baskets()[start : start + size]) for start in range(0, size * turns, size)]
     with open_shop(reference()) as shop:
@@ -94,13 +96,14 @@ def measure(count: int, turns: int = 1) -> dict[str, Any]:
     return {
         "baskets": size * turns,
         "turns": turns,
-        "events_per_second_at_the_door": round(median(turn.at_the_door_per_second for turn in took)),
-        "events_per_second_settled": round(median(turn.settled_per_second for turn in took)),
+        "events_per_second_at_the_door": round(statistics.median(turn.at_the_door_per_second for turn in took)),
+        "events_per_second_settled": round(statistics.median(turn.settled_per_second for turn in took)),
         "points_earned": earned,
-        "cpu_us_per_event": {part: round(median(turn.cpu_us[part] for turn in took), 1) for part in PARTS},
-        "python_us_per_event": round(median(turn.python_us for turn in took), 1),
+        "cpu_us_per_event": {part: round(statistics.median(turn.cpu_us[part] for turn in took), 1) for part in PARTS},
+        "python_us_per_event": round(statistics.median(turn.python_us for turn in took), 1),
+        "python_us_of_all": round(statistics.fmean(turn.python_us for turn in took), 1),
         "python_us_of_each": [round(turn.python_us, 1) for turn in took],
-        "client_us_per_event": round(median(turn.client_us for turn in took), 1),
+        "client_us_per_event": round(statistics.median(turn.client_us for turn in took), 1),
         "memory_mib": {part: round(memory[part]) for part in PARTS},
     }
 

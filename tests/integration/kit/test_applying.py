@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -203,6 +205,29 @@ async def test_a_record_about_the_whole_partition_is_never_set_aside(database: D
     broken = RawRecord(HEARD, 0, 0, None, b"{", headers("laurel.day.closed.v1", "d", None))
     outcome = await apply_isolating(applier(database, Toy()), {(HEARD, 0): (0, [broken])})
     assert outcome.stopped[HEARD, 0].verdict is Verdict.HALT
+
+
+async def test_a_transaction_that_failed_leaves_nothing_of_its_batch_in_memory(database: Database) -> None:
+    """What would break it: the traceback of a refused statement holds the batch in a circle, and the collector comes only after
+    a quarter of a million objects more: a hundred megabytes while a database refuses."""
+    of_batches: list[weakref.ref[object]] = []
+
+    class Watched(Toy):
+        async def add_up(self, batch: Sequence[Heard], store: ToyStore) -> None:
+            held = set(batch)  # like everything a handler has at hand, it lives as long as its frame
+            of_batches.append(weakref.ref(held))
+            await super().add_up(batch, store)
+
+    gc.disable()
+    try:
+        await apply_isolating(
+            applier(database, Watched()), {(HEARD, 0): (0, [record(ANNA, 1, 0), record(BERT, 1, 1, channel="refused")])}
+        )
+        assert len(of_batches) > 1
+        assert [one() for one in of_batches] == [None] * len(of_batches)
+    finally:
+        gc.enable()
+    assert [reason for _, reason, _ in await dead(database)] == ["failed"]
 
 
 async def test_marks_are_remembered_greatest_first(database: Database) -> None:

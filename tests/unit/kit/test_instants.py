@@ -35,6 +35,24 @@ def test_what_has_no_time_zone_is_refused_not_guessed() -> None:
         instants.written(datetime(2026, 11, 29))
 
 
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_the_first_and_the_last_instant_come_back(at: datetime) -> None:
+    assert instants.read(instants.written(at)) == at
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(1, 1, 1, 13, 59, 59, tzinfo=timezone(timedelta(hours=14))),
+        datetime(9999, 12, 31, 10, tzinfo=timezone(timedelta(hours=-14))),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(at: datetime) -> None:
+    """What would break it: a record with such a time would be applied, and every reading of what it left would fail."""
+    with pytest.raises(OverflowError):
+        instants.written(at)
+
+
 def test_infinity_is_no_instant_of_ours() -> None:
     with pytest.raises(OverflowError):
         instants.read((2**63 - 1,))

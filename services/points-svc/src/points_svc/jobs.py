@@ -23,6 +23,7 @@ from points_svc.store.proving import ProofStore
 
 T = TypeVar("T")
 Prove = Callable[[], Awaitable[None]]
+IsDue = Callable[[], Awaitable[bool]]
 
 
 class Change(Protocol):
@@ -30,13 +31,6 @@ class Change(Protocol):
 
     async def __call__(self, work: Callable[[PointsStore], Awaitable[T]]) -> T:
         """What the handler answered."""
-
-
-class Ask(Protocol):
-    """Asks a question outside of any transaction."""
-
-    async def __call__(self, question: Callable[[PointsStore], Awaitable[T]]) -> T:
-        """What the answer is."""
 
 
 HOLDS_EVERY_SECONDS = 5.0  # held points of an abandoned checkout are free again so soon after their end
@@ -60,8 +54,10 @@ PROOF_FIRST_AFTER_SECONDS = 120.0
 PROOF_EVERY_SECONDS = 900.0  # reads all entries; a drift is a defect that a person must look at
 
 
-def runs(change: Change, ask: Ask, prove: Prove, clock: BusinessClock, metrics: PointsMetrics) -> list[Job]:
-    """Schedule → handler. `change` runs a handler in a transaction of its own, `ask` asks without one."""
+def runs(
+    change: Change, sweeping_is_due: IsDue, prove: Prove, clock: BusinessClock, metrics: PointsMetrics
+) -> list[Job]:
+    """Schedule → handler. `change` runs a handler in a transaction of its own."""
 
     async def sweep_holds() -> None:
         while ended := await change(lambda store: expire_holds(clock.now(), store)):
@@ -99,7 +95,7 @@ def runs(change: Change, ask: Ask, prove: Prove, clock: BusinessClock, metrics: 
 
     return [
         Job("remind members", REMIND_EVERY_SECONDS, remind),
-        Job(SWEEP, SWEEP_EVERY_SECONDS, sweep, is_due=lambda: ask(PointsStore.sweeping_is_due)),
+        Job(SWEEP, SWEEP_EVERY_SECONDS, sweep, is_due=sweeping_is_due),
         Job("expire holds", HOLDS_EVERY_SECONDS, sweep_holds),
         Job("end bonuses", BONUSES_EVERY_SECONDS, sweep_bonuses),
         Job("forget old answers", ANSWERS_EVERY_SECONDS, forget_answers),

@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from laurel_kit.clock import BusinessClock
+from laurel_kit.failures import PoolBusy
 from laurel_kit.gates import BehindMarks, Marks
 from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
@@ -102,10 +103,13 @@ async def count_unfinished(database: Database) -> Mapping[str, int]:
         return await unfinished.counts(tx)
 
 
-async def ask(database: Database, shelf: Shelf, question: Callable[[PointsStore], Awaitable[T]]) -> T:
-    """Outside of any transaction."""
-    async with database.reading() as tx:
-        return await question(PointsStore(tx, shelf))
+async def sweeping_is_due(database: Database, shelf: Shelf) -> bool:
+    """Whether there is anything to sweep; who cannot look, because everybody is reading, sweeps."""
+    try:
+        async with database.reading() as tx:
+            return await PointsStore(tx, shelf).sweeping_is_due()
+    except PoolBusy:
+        return True
 
 
 def build(env: Mapping[str, str]) -> Service:
@@ -165,7 +169,7 @@ def build(env: Mapping[str, str]) -> Service:
         metrics=kit_metrics,
         resay=partial(resay, database, shelf),
         count_unfinished=partial(count_unfinished, database),
-        jobs=jobs.runs(change, partial(ask, database, shelf), prove, clock, metrics),
+        jobs=jobs.runs(change, partial(sweeping_is_due, database, shelf), prove, clock, metrics),
     )
 
 

@@ -11,12 +11,18 @@ import asyncpg
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's (its documentation, 54.7 and datatype/timestamp.h)
 _SECONDS_PER_DAY = 86_400
 _MICROSECONDS = 1_000_000
+# What can be read back: the years 1 to 9999 in UTC. An instant with another offset may lie hours outside of them.
+_FIRST, _LAST = -63_082_281_600_000_000, 252_455_615_999_999_999
 
 
 def written(at: datetime, _epoch: datetime = _EPOCH) -> tuple[int]:
-    """Microseconds since 2000. Raises TypeError for what has no time zone, as no instant of ours is without."""
+    """Microseconds since 2000. Raises TypeError for what has no time zone, as no instant of ours is without, and OverflowError for what
+    nobody could read back."""
     since = at - _epoch
-    return ((since.days * _SECONDS_PER_DAY + since.seconds) * _MICROSECONDS + since.microseconds,)
+    microseconds = (since.days * _SECONDS_PER_DAY + since.seconds) * _MICROSECONDS + since.microseconds
+    if not _FIRST <= microseconds <= _LAST:
+        raise OverflowError("an instant outside of the years 1 to 9999 in UTC")
+    return (microseconds,)
 
 
 def read(wire: tuple[int], _epoch: datetime = _EPOCH, _timedelta: type[timedelta] = timedelta) -> datetime:
@@ -25,5 +31,5 @@ def read(wire: tuple[int], _epoch: datetime = _EPOCH, _timedelta: type[timedelta
 
 
 async def by_microseconds(connection: asyncpg.Connection) -> None:
-    """From now on this connection writes and reads its instants so; once per connection, for a round trip."""
+    """From now on this connection writes and reads its instants so; once per connection, without asking the server."""
     await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=written, decoder=read, format="tuple")

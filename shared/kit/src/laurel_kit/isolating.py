@@ -3,6 +3,7 @@ first, so that what is good is applied in order, and only a single record is eve
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,7 @@ async def apply_isolating(applier: Applier[Any], lanes: Mapping[Lane, tuple[int,
         except LaneStopped as stopped:
             outcome.stopped[lane] = stopped
             whole = False
+    gc.collect(0)  # tracebacks hold whole batches in circles
     return outcome
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -172,6 +173,7 @@ class Reader(Generic[S]):
         missing = consumer.assignment() - self.lanes.keys()
         if not missing:
             return
+        gc.collect(0)  # after trouble: its traceback holds the whole batch in a circle
         for gate in self.gates.values():
             await gate.load()
         async with asyncio.timeout(OFFSETS_WAIT_SECONDS):

@@ -30,7 +30,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=Fa
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 RewardId = Annotated[str, Path(pattern=ID_PATTERN)]
 Count = Annotated[StrictInt, Field(ge=1, le=POINTS_MAX)]
-# Outside of this the database's instants are not Python's: in UTC a year 0 or 10000, or what the driver takes for infinity.
+# Outside of this the database's instants are not Python's: in UTC a year 0 or 10000.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 Kept = Annotated[Instant, Field(ge=EARLIEST, le=LATEST)]
 

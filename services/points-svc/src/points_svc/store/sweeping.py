@@ -29,13 +29,13 @@ WHERE d.partition % :shares = :share
 LIMIT :limit
 """)
 
-# Whether there is anything to sweep or to forget. Kept to the index's first entry per partition, however large the table.
+# Whether there is anything to sweep or to forget. Bounded by the day like OVERDUE: an index read from its beginning without an end leads
+# over all the entries that have moved away since somebody began a long reading.
 IS_DUE = """
 SELECT EXISTS (
   SELECT FROM partition_day d CROSS JOIN LATERAL (
-    SELECT a.next_expiry FROM account a WHERE a.partition = d.partition AND a.next_expiry IS NOT NULL
-    ORDER BY a.next_expiry LIMIT 1) first
-  WHERE first.next_expiry <= d.as_of)
+    SELECT FROM account a WHERE a.partition = d.partition AND a.next_expiry <= d.as_of
+    ORDER BY a.next_expiry LIMIT 1) late)
 OR EXISTS (SELECT FROM expiry_round GROUP BY partition HAVING count(*) > 1) AS is_due
 """
 
