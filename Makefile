@@ -62,7 +62,7 @@ fault-ledger: setup ## The catalogue of the ledger (T-L) at full size, one repor
 	@$(BIN)/python -m tests.fault --ledger $(T) $(ARGS)
 fault-nightly: setup ## The fault catalogue at the size of every night: hours (T=path narrows it)
 	@$(BIN)/python -m tests.fault --nightly $(T) $(ARGS)
-bench: setup ## What it costs beside its own floor and beside the usual way; 8 to 10 minutes, an idle machine (ARGS="--only floor ours2")
+bench: setup ## What it costs beside its own floor and beside the usual way; 7 to 9 minutes, an idle machine (ARGS="--only floor ours2")
 	@$(BIN)/python -m tests.bench --json .proof/bench.json --chart docs/images/bench.svg $(ARGS)
 bench-growth: setup ## The same ledger with 10 million entries before, against empty (ten minutes, 60 GB of disk)
 	@$(BIN)/python -m tests.bench --only floor ours1 growth --growth 10M --rounds 3 --json .proof/bench-growth.json $(ARGS)

@@ -56,8 +56,13 @@ class Rounds:
     async def prepare(self, wanted: Collection[str], size: str) -> None:
         """Logs, templates, and the grown ledger."""
         points = await self.stage.template("points-svc")
+        growing = None
+        if "growth" in wanted:
+            self.say(f"laying a ledger of {size} entries")
+            rows = int(size.removesuffix("M")) * 1_000_000
+            growing = asyncio.create_task(growth.grow(self.stage, points, rows))  # meanwhile the purchases are made
         self.say(f"laying {EVENTS:,} real purchases on Kafka")
-        stream = purchases(EVENTS)
+        stream = await asyncio.to_thread(purchases, EVENTS)
         clean = stream[:FLOOR_EVENTS]
         await lay(self.stage.bootstrap, CLEAN, clean)
         began = activations(documents.sha256(programme()), LOADED_AT)
@@ -73,10 +78,8 @@ class Rounds:
         if "tier" in wanted:
             tiers = await self.stage.template("tier-svc")
             self.measures["tier"] = lambda: ours.tiers(self.stage, tiers, log)
-        if "growth" in wanted:
-            self.say(f"laying a ledger of {size} entries")
-            rows = int(size.removesuffix("M")) * 1_000_000
-            grown = await growth.grow(self.stage, points, rows)
+        if growing is not None:
+            grown = await growing
             self.measures[f"growth {size}"] = lambda: self._grown(grown, log, f"growth {size}")
             wanted = {*wanted, f"growth {size}"}
         self.measures = {name: measure for name, measure in self.measures.items() if name in wanted}
