@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictInt
 
 from laurel_kit.http import Problem
 from member_svc.api.access import Access
@@ -37,7 +37,7 @@ class BeginImport(BaseModel):
     """Who imports, and for how long the lease lives unless it is renewed."""
 
     name: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
-    ttl_seconds: int = Field(default=60, ge=1, le=TTL_SECONDS_MAX)
+    ttl_seconds: StrictInt = Field(default=60, ge=1, le=TTL_SECONDS_MAX)
 
 
 class Lease(BaseModel):

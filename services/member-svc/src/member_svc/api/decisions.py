@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictInt
 
 from laurel_kit.http import Problem
 from laurel_kit.http_types import Instant
@@ -35,7 +35,7 @@ class NewSanction(BaseModel):
     """A violation: held at the tier that applies at its start (freeze), or so many steps below it (lower)."""
 
     act: Literal["freeze", "lower"]
-    steps: int = Field(default=1, ge=0, le=100)
+    steps: StrictInt = Field(default=1, ge=0, le=100)
     since: Instant | None = None
     until: Instant
     reason: Words
