@@ -25,9 +25,8 @@ from tests.bench.rounds import LINES, Rounds
 from tests.bench.stage import Stage, open_stage
 
 EXTRAS = ("latency", "status", "accounts", "chain")
-OF_ITS_OWN = {
-    "accounts"
-}  # `make bench-accounts`: with it `make bench` would take half a minute more, and eight minutes were promised
+# `make bench-accounts`: with it `make bench` would take half a minute more, and eight minutes were promised.
+OF_ITS_OWN = {"accounts"}
 RATES = (1_000, 5_000)
 LATENCY_SECONDS = 3.0
 LATENCY_WORKERS = 2  # with one, 5,000/s is more than half of what it can do at all (ARGS="--workers 1")

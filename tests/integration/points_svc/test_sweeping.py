@@ -12,12 +12,14 @@ import pytest
 from sqlalchemy import text
 
 from laurel_kit.hearing import RawRecord
-from laurel_kit.postgres import Transaction
+from laurel_kit.postgres import Database, Transaction
 from points_svc.handlers import rate_activities
 from points_svc.handlers.extend_lots import Wanted, extend_lots
 from points_svc.handlers.once import Answer
 from points_svc.handlers.say_again import say_again
 from points_svc.handlers.sweep_lots import sweep_lots
+from points_svc.main import sweeping_is_due
+from points_svc.store import Shelf
 from tests.integration.points_svc.books import MEMBER, Books, activated, cuts, ended, keyed, told
 from tests.integration.points_svc.histories import History, make
 from tests.integration.points_svc.till import open_checkout
@@ -92,6 +94,20 @@ async def live(books: Books, history: History, seed: int, sweeps: float, policy:
         await books.apply(history.campaigns)
     await sweep_all(books)
     assert await books.broken() == {}
+
+
+async def test_who_cannot_look_because_everybody_reads_sweeps(new_books: NewBooks) -> None:
+    """What would break it: a flood of questions about balances puts off what has expired."""
+    books = await new_books()
+    database = Database(
+        str(books.database.url.render_as_string(hide_password=False)), application_name="looks", reading_size=1
+    )
+    try:
+        assert not await sweeping_is_due(database, Shelf())
+        async with database.reading():
+            assert await sweeping_is_due(database, Shelf())
+    finally:
+        await database.close()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from campaign_svc.store.resaying import Resaying
 from campaign_svc.store.shelf import ProgrammeShelf
 from laurel_kit.clock import BusinessClock
 from laurel_kit.gates import BehindMarks, Marks
+from laurel_kit.hearing import id_of
 from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
@@ -82,7 +83,7 @@ def build(env: Mapping[str, str]) -> Service:
 
 async def skip_number(store: CampaignStore, topic: str, key: bytes, number: int) -> None:
     """A dead letter was discarded: its number counts as passed."""
-    await store.skip_number(topic, UUID(bytes=key), number)
+    await store.skip_number(topic, id_of(key), number)
 
 
 async def resay(database: Database, member_id: UUID | None, after: UUID | None) -> Page:

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from laurel_kit.clock import BusinessClock
+from laurel_kit.hearing import id_of
 from laurel_kit.kafka import Kafka
 from laurel_kit.outbox import Relay
 from laurel_kit.postgres import Database, Transaction
@@ -83,7 +84,7 @@ def build(env: Mapping[str, str]) -> Service:
 
 async def skip_number(store: TierStore, _topic: str, key: bytes, number: int) -> None:
     """A dead letter was discarded: its number counts as passed."""
-    await store.streams.skip_number(UUID(bytes=key), number)
+    await store.streams.skip_number(id_of(key), number)
 
 
 async def resay(database: Database, open_store: OpenStore, member_id: UUID | None, after: UUID | None) -> Page:

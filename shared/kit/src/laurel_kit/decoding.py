@@ -14,6 +14,9 @@ from laurel_kit.hearing import Heard, Record
 
 NUMBER_DIGITS_MAX = 18  # what fits a bigint
 
+Decode = Callable[[bytes], Event[Any]]
+DecoderOf = Callable[[str], msgspec.json.Decoder[Event[Any]]]  # raises KeyError for a type nobody has declared
+
 _any_event = msgspec.json.Decoder(Event[Any])
 
 
@@ -36,10 +39,6 @@ class Unreadable(NamedTuple):
 def _undeclared(value: bytes) -> Event[Any]:
     """An event of a type nobody has declared: the envelope counts, the data does not."""
     return msgspec.structs.replace(_any_event.decode(value), data=None)
-
-
-Decode = Callable[[bytes], Event[Any]]
-DecoderOf = Callable[[str], msgspec.json.Decoder[Event[Any]]]
 
 
 def headers_of(record: Record) -> tuple[str | None, int | None]:
@@ -65,7 +64,7 @@ def number_of(record: Record) -> int | None:
 
 class Decoding:
     """Decodes records. Keeps one decoder per type it has met. `decoder_of` says how much of an event is read: as much as decisions are
-    made by, or all of it (`registry.decoder`). Raises KeyError for a type nobody has declared."""
+    made by, or all of it (`registry.decoder`)."""
 
     def __init__(self, decoder_of: DecoderOf = registry.deciding_decoder) -> None:
         self._decoder_of = decoder_of

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from laurel_contracts.programme import Programme
 from laurel_kit import negative_control
+from laurel_kit.hearing import id_of
 from laurel_kit.partitions import partition_of
 from laurel_kit.postgres import Transaction
 from points_svc.domain.account import Account, Day, Entry, Hold, Order
@@ -151,7 +152,7 @@ class PointsStore(AdjustmentStore):
 
     async def skip_number(self, topic: str, key: bytes, number: int) -> None:
         """A record was set aside: its number counts as heard, so that the next one is fresh."""
-        await accounts.skip(self.tx, topic, UUID(bytes=key), number)
+        await accounts.skip(self.tx, topic, id_of(key), number)
 
     async def lock_page(self, after: UUID | None, only: UUID | None, limit: int, entries: int) -> list[Account]:
         """The next accounts in ascending order, with about so many entries in all, or one; locked."""
