@@ -61,8 +61,8 @@ async def test_a_batch_tells_whether_somebody_waited_for_it(database: Database) 
     wanted = Wanted(database, times=1)
     heart = applier(database, wanted)
     assert await heart.apply([record(ANNA, 1, 0)])
+    await asyncio.gather(*wanted.callers)  # else he may still be on his way to the row, and wait for the next batch
     assert not await heart.apply([record(ANNA, 2, 1)])
-    await asyncio.gather(*wanted.callers)
     assert heart.metrics.waited_for._value.get() == 1
 
 

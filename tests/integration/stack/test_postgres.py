@@ -11,7 +11,7 @@ from tempfile import gettempdir
 import asyncpg
 import pytest
 
-from laurel_cli.stack import Stack, processes
+from laurel_cli.stack import Stack, StackError, processes
 from laurel_cli.stack.databases import answers
 from laurel_cli.stack.postgres import PostgresServer
 from laurel_cli.stack.services import SERVICES
@@ -137,3 +137,13 @@ def test_root_where_namespaces_are_forbidden_runs_it_as_nobody(tmp_path: Path, n
         assert Path(f"/proc/{again.pids()['postgres']}").stat().st_uid != 0
     finally:
         server.stop()
+
+
+def test_a_server_of_somebody_else_on_the_port_is_told_not_taken_for_ours(new_stack: NewStack) -> None:
+    """What would break it: two stacks that choose one port at the same moment, and a traceback about a password."""
+    ours = new_stack()
+    ours.up(only=POSTGRES)
+    password = ours.home.secret("postgres-superuser")
+    with pytest.raises(StackError, match="another stack took the port") as told:
+        answers(ours.superuser_url.replace(password, "of-another-stack"))
+    assert "of-another-stack" not in str(told.value)

@@ -29,7 +29,7 @@ class Owned:
 
 
 def answers(url: str) -> bool:
-    """True when the server accepts a session and a query now."""
+    """True when the server accepts a session and a query now. Raises StackError where it is somebody else's."""
     return wait_for(_answers(url))
 
 
@@ -81,6 +81,11 @@ async def _answers(url: str) -> bool:
         connection = await asyncpg.connect(url, timeout=CONNECT_LIMIT_SECONDS)
     except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError, TimeoutError):
         return False
+    except asyncpg.InvalidPasswordError as error:
+        raise StackError(
+            f"{without_password(url)} is answered by a server with another password: another stack took the port, or the "
+            "secrets of this one are lost. Stop the other, or move this stack with --port-base (or LAUREL_PORT_BASE)."
+        ) from error
     await connection.close()
     return True
 
